@@ -1,0 +1,52 @@
+//! The profiles that come with the crate: one file of data each, in `crates/core/profiles`.
+
+use std::sync::{Arc, OnceLock};
+
+use super::Profile;
+
+/// The built-in profile of that name, parsed on first use.
+pub(super) fn find(name: &str) -> Option<Arc<Profile>> {
+    static PARSED: OnceLock<Vec<Arc<Profile>>> = OnceLock::new();
+    let at = NAMES.binary_search(&name).ok()?;
+    let profiles = PARSED.get_or_init(|| {
+        // The files are compiled in and a test below parses each of them, so this cannot fail in a release.
+        TEXTS
+            .iter()
+            .map(|text| Arc::new(Profile::from_toml(text).expect("built-in profiles parse")))
+            .collect()
+    });
+    profiles.get(at).cloned()
+}
+
+macro_rules! profiles {
+    ($($name:literal)*) => {
+        /// Names of the built-in profiles, sorted.
+        pub(super) const NAMES: &[&str] = &[$($name),*];
+        const TEXTS: &[&str] = &[$(include_str!(concat!("../../profiles/", $name, ".toml"))),*];
+    };
+}
+
+profiles! {
+    "aetherflow"
+    "contractai"
+    "digivault"
+    "filedgr"
+    "generic"
+    "standard-webhooks"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_in_profile_parses_and_is_called_what_its_file_is_called() {
+        assert!(NAMES.is_sorted());
+        for (name, text) in NAMES.iter().zip(TEXTS) {
+            let profile = Profile::from_toml(text).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(profile.name, *name);
+            assert!(find(name).is_some());
+        }
+        assert!(find("no-such-profile").is_none());
+    }
+}

@@ -1,0 +1,505 @@
+//! Profiles: everything that makes a delivery look like it came from one platform.
+//!
+//! A scheme says how a message is signed. A profile adds the rest: the envelope around the data, the headers beside
+//! the signature, the retry schedule and timeout that the platform promises, and the event types that it documents.
+//! Like schemes, profiles are data, and users can bring their own:
+//!
+//! ```toml
+//! name = "acme"
+//! title = "Acme"
+//! scheme = "x-webhook-signature"        # the name of a built-in scheme, or a table as in the scheme module
+//! also_sign = ["standard-webhooks"]     # further schemes, by name; their headers are sent as well
+//! event_id_prefix = "evt"
+//! timeout = "10s"                       # for one attempt, connecting included
+//! # content_type = "application/json"
+//! schedule = { delays = ["30s", "5m"] } # see the schedule module
+//! envelope = [                          # the fields in order; value: id | type | rfc3339 | unix-seconds | data
+//!     { name = "id", value = "id" },
+//!     { name = "type", value = "type" },
+//!     { name = "created_at", value = "unix-seconds", optional = true },
+//!     { name = "data", value = "data", inside = "object" },
+//! ]
+//!
+//! [headers]                             # beside the signature; the variables are {id} and {type}
+//! X-Acme-Event = "{type}"
+//!
+//! [[event]]
+//! name = "user.created"
+//! description = "A user signed up"
+//! sample = '{"id":"user_1"}'
+//! ```
+
+mod builtin;
+mod catalogue;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+pub use self::catalogue::EventType;
+use self::schedule::Span;
+pub use self::schedule::{Jitter, MAX_ATTEMPTS, MAX_DELAY, Schedule};
+use crate::envelope::{Envelope, EventFields, Field, ParsedEnvelope};
+use crate::error::{EnvelopeError, ProfileError, SchemeError};
+use crate::header::{HeaderName, is_sendable_value};
+use crate::scheme::{self, Scheme};
+use crate::secret::KeyRole;
+use crate::verifier::Request;
+
+/// Longest timeout of one attempt. A worker that waits longer for one receiver lets others wait.
+pub const MAX_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// How one platform delivers its webhooks.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Profile {
+    /// The short name, such as `filedgr`.
+    pub name: String,
+    /// The name for people, such as `Filedgr`.
+    pub title: String,
+    /// The platform's own scheme.
+    pub scheme: Arc<Scheme>,
+    /// Schemes that sign beside it, on the same secrets.
+    pub also_sign: Vec<Arc<Scheme>>,
+    /// What event ids start with, without the underscore: `evt` or `webhook`.
+    pub event_id_prefix: String,
+    /// When failed attempts are repeated.
+    pub schedule: Schedule,
+    /// How long one attempt may take, connecting included.
+    pub timeout: Duration,
+    content_type: String,
+    headers: Vec<ExtraHeader>,
+    envelope: Envelope,
+    event_types: Vec<EventType>,
+}
+
+impl Profile {
+    /// The built-in profile of that name.
+    pub fn builtin(name: &str) -> Option<Arc<Self>> {
+        builtin::find(name)
+    }
+
+    /// The names of all built-in profiles, in alphabetical order.
+    pub fn builtin_names() -> &'static [&'static str] {
+        builtin::NAMES
+    }
+
+    /// Reads a profile from its description. The [module documentation](self) has the format.
+    pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
+        let description: Description = toml::from_str(text).map_err(|error| ProfileError::Syntax {
+            message: error.to_string(),
+        })?;
+        description.try_into()
+    }
+
+    /// The body of a delivery of `event`: the envelope with the data in it, byte for byte as given.
+    pub fn render(&self, event: &EventFields<'_>) -> Vec<u8> {
+        self.envelope.render(event)
+    }
+
+    /// The value of the `Content-Type` header.
+    pub fn content_type(&self) -> &str {
+        &self.content_type
+    }
+
+    /// The headers that the platform sends beside the signature. One whose value HTTP could not carry, because of
+    /// a line break in an event type, say, is left out.
+    pub fn extra_headers(&self, event: &EventFields<'_>) -> Vec<(HeaderName, String)> {
+        self.headers
+            .iter()
+            .map(|header| (header.name.clone(), header.render(event.id, event.event_type)))
+            .filter(|(_, value)| is_sendable_value(value))
+            .collect()
+    }
+
+    /// Whether a webhook's own headers must not include `name`, because the delivery sets it or HTTP forbids it.
+    pub fn is_reserved_header(&self, name: &str) -> bool {
+        let is_prefixed = RESERVED_PREFIXES.iter().any(|prefix| {
+            name.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        });
+        is_prefixed
+            || RESERVED_HEADERS
+                .iter()
+                .any(|reserved| reserved.eq_ignore_ascii_case(name))
+            || self.headers.iter().any(|header| header.name.matches(name))
+            || self
+                .schemes()
+                .flat_map(|(scheme, _)| scheme.headers())
+                .any(|header| header.matches(name))
+    }
+
+    /// The event types that the platform documents, in the order of its documentation.
+    pub fn event_types(&self) -> &[EventType] {
+        &self.event_types
+    }
+
+    /// Takes an envelope apart. Verify first: nothing here says who wrote the body.
+    pub fn parse(&self, body: &[u8]) -> Result<ParsedEnvelope, EnvelopeError> {
+        self.envelope.parse(body)
+    }
+
+    /// Takes the envelope of a verified request apart, and refuses it if an unsigned header contradicts it.
+    ///
+    /// Platforms repeat the event's type and id in headers that nobody signs. Someone who captured a delivery can
+    /// change those and still pass verification, so a receiver that routes by header would be misled.
+    pub fn parse_request(&self, request: &Request<'_>) -> Result<ParsedEnvelope, EnvelopeError> {
+        let envelope = self.parse(request.body)?;
+        let id = envelope.id.as_deref();
+        let event_type = envelope.event_type.as_deref();
+        for header in &self.headers {
+            let mut values = request
+                .headers
+                .iter()
+                .filter(|(name, _)| header.name.matches(name));
+            let Some((_, value)) = values.next() else { continue };
+            if values.next().is_some() {
+                return Err(EnvelopeError::DuplicateHeader {
+                    header: header.name.clone(),
+                });
+            }
+            let can_tell =
+                (id.is_some() || !header.names_id()) && (event_type.is_some() || !header.names_type());
+            let expected = header.render(id.unwrap_or_default(), event_type.unwrap_or_default());
+            if can_tell && *value != expected.as_bytes() {
+                return Err(EnvelopeError::HeaderMismatch {
+                    header: header.name.clone(),
+                });
+            }
+        }
+        Ok(envelope)
+    }
+
+    /// The profile's own scheme and then its companions.
+    pub(crate) fn schemes(&self) -> impl Iterator<Item = (&Arc<Scheme>, KeyRole)> {
+        let companions = self.also_sign.iter().map(|scheme| (scheme, KeyRole::Companion));
+        std::iter::once((&self.scheme, KeyRole::Primary)).chain(companions)
+    }
+}
+
+/// A header beside the signature.
+#[derive(Debug, Clone)]
+struct ExtraHeader {
+    name: HeaderName,
+    template: String,
+}
+
+impl ExtraHeader {
+    fn new(name: &str, template: String) -> Result<Self, ProfileError> {
+        let name = HeaderName::parse(name)?;
+        let header = Self { name, template };
+        let rest = header.render("", "");
+        if rest.contains(['{', '}']) || !is_sendable_value(rest.trim()) {
+            let reason = "the template is visible ASCII with the variables {id} and {type}";
+            return Err(ProfileError::HeaderTemplate {
+                header: header.name,
+                reason,
+            });
+        }
+        Ok(header)
+    }
+
+    fn names_id(&self) -> bool {
+        self.template.contains("{id}")
+    }
+
+    fn names_type(&self) -> bool {
+        self.template.contains("{type}")
+    }
+
+    fn render(&self, id: &str, event_type: &str) -> String {
+        // The template is cut before anything is put in, so that an id of `{type}` stays one.
+        let mut value = String::with_capacity(self.template.len() + 32);
+        let mut rest = self.template.as_str();
+        while let Some(at) = rest.find('{') {
+            value.push_str(&rest[..at]);
+            rest = &rest[at..];
+            if let Some(after) = rest.strip_prefix("{id}") {
+                value.push_str(id);
+                rest = after;
+            } else if let Some(after) = rest.strip_prefix("{type}") {
+                value.push_str(event_type);
+                rest = after;
+            } else {
+                value.push('{');
+                rest = &rest[1..];
+            }
+        }
+        value.push_str(rest);
+        value
+    }
+}
+
+/// A profile as it is written down.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Description {
+    name: String,
+    #[serde(default)]
+    title: Option<String>,
+    scheme: toml::Value,
+    #[serde(default)]
+    also_sign: Vec<String>,
+    event_id_prefix: String,
+    timeout: Span,
+    #[serde(default)]
+    content_type: Option<String>,
+    schedule: Schedule,
+    envelope: Vec<Field>,
+    #[serde(default)]
+    headers: BTreeMap<String, String>,
+    #[serde(default, rename = "event")]
+    event_types: Vec<EventType>,
+}
+
+impl TryFrom<Description> for Profile {
+    type Error = ProfileError;
+
+    fn try_from(description: Description) -> Result<Self, ProfileError> {
+        let also_sign = description
+            .also_sign
+            .iter()
+            .map(|name| named_scheme(name))
+            .collect::<Result<_, _>>()?;
+        let headers = description
+            .headers
+            .into_iter()
+            .map(|(name, template)| ExtraHeader::new(&name, template))
+            .collect::<Result<_, _>>()?;
+        let profile = Self {
+            title: description.title.unwrap_or_else(|| description.name.clone()),
+            name: description.name,
+            scheme: own_scheme(description.scheme)?,
+            also_sign,
+            event_id_prefix: description.event_id_prefix,
+            schedule: description.schedule,
+            timeout: description.timeout.0,
+            content_type: description
+                .content_type
+                .unwrap_or_else(|| "application/json".to_owned()),
+            headers,
+            envelope: Envelope::new(description.envelope)?,
+            event_types: description.event_types,
+        };
+        check_bounds(&profile)?;
+        check_headers(&profile)?;
+        catalogue::check(&profile.event_types)?;
+        Ok(profile)
+    }
+}
+
+fn own_scheme(value: toml::Value) -> Result<Arc<Scheme>, ProfileError> {
+    match value {
+        toml::Value::String(name) => named_scheme(&name),
+        table => {
+            let description: scheme::Description =
+                table
+                    .try_into()
+                    .map_err(|error: toml::de::Error| SchemeError::Syntax {
+                        message: error.to_string(),
+                    })?;
+            Ok(Arc::new(description.try_into()?))
+        }
+    }
+}
+
+fn named_scheme(name: &str) -> Result<Arc<Scheme>, ProfileError> {
+    Scheme::builtin(name).ok_or_else(|| ProfileError::UnknownScheme {
+        name: name.to_owned(),
+    })
+}
+
+fn check_bounds(profile: &Profile) -> Result<(), ProfileError> {
+    let refused = |key, reason| Err(ProfileError::OutOfBounds { key, reason });
+    if profile.timeout.is_zero() || profile.timeout > MAX_TIMEOUT {
+        return refused(
+            "timeout",
+            "it must be longer than nothing and at most 120 seconds",
+        );
+    }
+    let is_prefix_byte = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    let prefix = &profile.event_id_prefix;
+    if !(1..=32).contains(&prefix.len()) || !prefix.bytes().all(is_prefix_byte) {
+        return refused(
+            "event_id_prefix",
+            "it must be 1 to 32 letters, digits, hyphens and underscores",
+        );
+    }
+    if profile.content_type.is_empty() || !is_sendable_value(&profile.content_type) {
+        return refused("content_type", "it must be visible ASCII characters");
+    }
+    Ok(())
+}
+
+fn check_headers(profile: &Profile) -> Result<(), ProfileError> {
+    let signed = profile.schemes().flat_map(|(scheme, _)| scheme.headers());
+    let mut seen: Vec<&HeaderName> = Vec::new();
+    for header in signed.chain(profile.headers.iter().map(|header| &header.name)) {
+        if seen.contains(&header) || RESERVED_HEADERS.iter().any(|reserved| header.matches(reserved)) {
+            return Err(ProfileError::HeaderCollision {
+                header: header.clone(),
+            });
+        }
+        seen.push(header);
+    }
+    Ok(())
+}
+
+/// Headers that the delivery or the connection sets itself. A webhook that could set them could forge a length, a
+/// host or a second request.
+const RESERVED_HEADERS: [&str; 17] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "date",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "user-agent",
+];
+
+/// Pseudo headers of HTTP/2, and the family of Standard Webhooks.
+const RESERVED_PREFIXES: [&str; 2] = [":", "webhook-"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ACME: &str = r#"
+        name = "acme"
+        scheme = "x-webhook-signature"
+        also_sign = ["standard-webhooks"]
+        event_id_prefix = "evt"
+        timeout = "10s"
+        schedule = { delays = ["30s", "5m"] }
+        envelope = [{ name = "type", value = "type" }, { name = "data", value = "data" }]
+        headers = { X-Acme-Event = "t={type}" }
+        [[event]]
+        name = "user.created"
+        sample = '{"id":1}'
+    "#;
+
+    fn refused(from: &str, to: &str) -> ProfileError {
+        assert!(ACME.contains(from), "{from}");
+        Profile::from_toml(&ACME.replace(from, to)).unwrap_err()
+    }
+
+    #[test]
+    fn a_user_can_describe_a_profile() {
+        let profile = Profile::from_toml(ACME).unwrap();
+        let event = EventFields {
+            id: "evt_1",
+            event_type: "user.created",
+            occurred_at_ms: 0,
+            data: b"1",
+        };
+        assert_eq!(profile.render(&event), br#"{"type":"user.created","data":1}"#);
+        let headers = profile.extra_headers(&event);
+        assert_eq!(headers[0].0.as_str(), "X-Acme-Event");
+        assert_eq!(headers[0].1, "t=user.created");
+        assert_eq!(profile.content_type(), "application/json");
+    }
+
+    #[test]
+    fn a_user_can_describe_the_scheme_in_place() {
+        let inline =
+            r#"scheme = { name = "acme", content = "{body}", key = "utf8", algorithm = "hmac-sha512",
+            signature = { headers = ["X-Acme-Signature"], encoding = "base64" } }"#
+                .replace('\n', " ");
+        let profile = Profile::from_toml(&ACME.replace("scheme = \"x-webhook-signature\"", &inline)).unwrap();
+        assert_eq!(profile.scheme.name(), "acme");
+        let broken = inline.replace("{body}", "{bodi}");
+        let error =
+            Profile::from_toml(&ACME.replace("scheme = \"x-webhook-signature\"", &broken)).unwrap_err();
+        assert!(
+            matches!(error, ProfileError::Scheme(SchemeError::Content { .. })),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        assert!(
+            matches!(refused("timeout =", "time_out ="), ProfileError::Syntax { message } if message.contains("time_out"))
+        );
+        assert!(
+            matches!(refused("x-webhook-signature", "nope"), ProfileError::UnknownScheme { name } if name == "nope")
+        );
+        assert!(matches!(
+            refused("10s", "10m"),
+            ProfileError::OutOfBounds { key: "timeout", .. }
+        ));
+        assert!(matches!(refused("10s", "10"), ProfileError::Syntax { .. }));
+        assert!(matches!(
+            refused("\"evt\"", "\"a.b\""),
+            ProfileError::OutOfBounds {
+                key: "event_id_prefix",
+                ..
+            }
+        ));
+        assert!(matches!(
+            refused("{type}", "{nope}"),
+            ProfileError::HeaderTemplate { .. }
+        ));
+        assert!(matches!(
+            refused("X-Acme-Event", "Host"),
+            ProfileError::HeaderCollision { .. }
+        ));
+        assert!(matches!(
+            refused("X-Acme-Event", "webhook-id"),
+            ProfileError::HeaderCollision { .. }
+        ));
+        assert!(matches!(
+            refused("standard-webhooks", "x-webhook-signature"),
+            ProfileError::HeaderCollision { .. }
+        ));
+        assert!(matches!(
+            refused("{\"id\":1}", "{"),
+            ProfileError::EventType { .. }
+        ));
+    }
+
+    #[test]
+    fn a_webhook_cannot_overwrite_what_the_delivery_sets() {
+        let profile = Profile::from_toml(ACME).unwrap();
+        for name in [
+            "x-webhook-signature",
+            "Webhook-Id",
+            "webhook-anything",
+            "X-ACME-EVENT",
+            "Host",
+            "content-length",
+            "Transfer-Encoding",
+            ":authority",
+        ] {
+            assert!(profile.is_reserved_header(name), "{name}");
+        }
+        for name in ["Authorization", "X-Custom-Header", "webhook", "é"] {
+            assert!(!profile.is_reserved_header(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_event_type_cannot_smuggle_a_header() {
+        let profile = Profile::from_toml(ACME).unwrap();
+        let event = EventFields {
+            id: "evt_1",
+            event_type: "a\r\nX-Evil: 1",
+            occurred_at_ms: 0,
+            data: b"1",
+        };
+        assert!(profile.extra_headers(&event).is_empty());
+    }
+}

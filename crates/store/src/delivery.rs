@@ -1,0 +1,118 @@
+//! Deliveries as the log shows them: their state is derived, never stored.
+
+use crate::{Attempt, DeliveryId, Event, Outcome, Timestamp, attempt::Verdict};
+
+/// One event for one webhook, and what is to become of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Event and webhook.
+    pub id: DeliveryId,
+    /// The event's type.
+    pub event_type: String,
+    /// What is to become of it.
+    pub state: DeliveryState,
+    /// HTTP exchanges so far.
+    pub attempt_count: u16,
+    /// The latest one's result.
+    pub last: Option<LastAttempt>,
+}
+
+/// The latest attempt of a delivery, in short.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastAttempt {
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The receiver's status, when it answered.
+    pub http_status: Option<u16>,
+    /// When it ended.
+    pub ended_at: Timestamp,
+}
+
+/// What is to become of a delivery.
+///
+/// ```text
+///   publish ──► leased ──────────────► delivered
+///     │           │  ▲ claim             ▲
+///     │ no slot   ▼  │                   │
+///     └───────► scheduled ── … ──────────┼──► dead        schedule exhausted, or refused for good
+///                    └───────────────────┴──► cancelled   the webhook was deleted
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// Waits for an attempt that is not made before this moment.
+    Scheduled(Timestamp),
+    /// A node holds it and attempts it.
+    Leased,
+    /// The receiver accepted it.
+    Delivered,
+    /// Given up.
+    Dead,
+    /// The webhook was deleted first.
+    Cancelled,
+}
+
+/// A delivery with all there is to know about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeliveryDetail {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// Its event.
+    pub event: Event,
+    /// Every HTTP exchange, first to last.
+    pub attempts: Vec<Attempt>,
+}
+
+/// The facts in the log that a delivery's state follows from.
+#[derive(Debug)]
+pub(crate) struct Facts {
+    pub(crate) id: DeliveryId,
+    pub(crate) event_type: String,
+    /// Whether publish handed it to the memory of a node that has not been recovered since.
+    pub(crate) with_owner: bool,
+    pub(crate) last: Option<LastFact>,
+    pub(crate) due_at: Option<Timestamp>,
+}
+
+/// The attempt row with the highest number.
+#[derive(Debug)]
+pub(crate) struct LastFact {
+    pub(crate) number: u16,
+    pub(crate) verdict: Verdict,
+    /// `None` in the row that records a cancellation.
+    pub(crate) outcome: Option<Outcome>,
+    pub(crate) http_status: Option<u16>,
+    pub(crate) ended_at: Timestamp,
+}
+
+impl From<Facts> for Delivery {
+    fn from(facts: Facts) -> Self {
+        let verdict = facts.last.as_ref().map(|last| last.verdict);
+        let state = match (verdict, facts.due_at) {
+            (Some(Verdict::Delivered), _) => DeliveryState::Delivered,
+            (_, Some(due_at)) => DeliveryState::Scheduled(due_at),
+            (Some(Verdict::Dead), None) => DeliveryState::Dead,
+            (None, None) if facts.with_owner => DeliveryState::Leased,
+            // A retry row that is gone without a later attempt went with its webhook or with retention.
+            (Some(Verdict::Cancelled | Verdict::Retry) | None, None) => DeliveryState::Cancelled,
+        };
+        let attempt_count = facts.last.as_ref().map_or(0, |last| match last.outcome {
+            Some(_) => last.number,
+            None => last.number.saturating_sub(1),
+        });
+        let last = facts.last.and_then(|last| {
+            let outcome = last.outcome?;
+            Some(LastAttempt {
+                outcome,
+                http_status: last.http_status,
+                ended_at: last.ended_at,
+            })
+        });
+        Self {
+            id: facts.id,
+            event_type: facts.event_type,
+            state,
+            attempt_count,
+            last,
+        }
+    }
+}

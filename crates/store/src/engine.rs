@@ -1,0 +1,121 @@
+//! The two engines behind one set of methods. Which rules they must keep is in the conformance suite.
+
+use std::collections::HashSet;
+
+use hookwright_core::Secret;
+
+use crate::{
+    Attempt, DeliveryId, Due, Event, EventId, Finish, Incarnation, Lane, StoreAddress, StoreError, TenantId,
+    TenantWebhooks, Timestamp, Upcoming, Want, Webhook, WebhookId, WebhookSettings,
+    delivery::Facts,
+    node::{EventRow, LaneMap, Pulse, Stored},
+    postgres::Postgres,
+    sqlite::Sqlite,
+};
+
+#[derive(Debug)]
+pub(crate) enum Engine {
+    Postgres(Postgres),
+    Sqlite(Sqlite),
+}
+
+/// Writes a method that both engines have.
+macro_rules! both {
+    ($(#[$doc:meta])* $name:ident($($arg:ident: $type:ty),*) -> $result:ty) => {
+        $(#[$doc])*
+        pub(crate) async fn $name(&self, $($arg: $type),*) -> Result<$result, StoreError> {
+            match self {
+                Self::Postgres(engine) => engine.$name($($arg),*).await,
+                Self::Sqlite(engine) => engine.$name($($arg),*).await,
+            }
+        }
+    };
+}
+
+impl Engine {
+    pub(crate) async fn open(address: &StoreAddress) -> Result<Self, StoreError> {
+        match address {
+            StoreAddress::Postgres(url) => Postgres::open(url).await.map(Self::Postgres),
+            StoreAddress::Sqlite(path) => Sqlite::open(path).await.map(Self::Sqlite),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Postgres(_) => "postgresql",
+            Self::Sqlite(_) => "sqlite",
+        }
+    }
+
+    /// How many publish batches may be under way at once: while one waits for the disk the next one executes.
+    pub(crate) fn publish_writers(&self) -> usize {
+        match self {
+            Self::Postgres(_) => 2,
+            Self::Sqlite(_) => 1,
+        }
+    }
+
+    both!(now() -> Timestamp);
+    both!(
+        /// Makes room in the log for what comes after `now`.
+        prepare(now: Timestamp) -> ());
+
+    // Webhooks.
+    both!(tenant(name: &str) -> TenantId);
+    both!(tenants_changed_since(version: i64) -> Vec<(TenantId, i64)>);
+    both!(tenant_webhooks(tenant: TenantId) -> TenantWebhooks);
+    both!(insert_webhook(webhook: &Webhook, secrets: &[Secret]) -> ());
+    both!(webhook(tenant: TenantId, id: WebhookId) -> Option<Webhook>);
+    both!(webhooks_before(tenant: TenantId, before: WebhookId, limit: usize) -> Vec<Webhook>);
+    both!(update_webhook(tenant: TenantId, id: WebhookId, settings: &WebhookSettings, now: Timestamp) -> Option<Webhook>);
+    both!(delete_webhook(tenant: TenantId, id: WebhookId) -> bool);
+
+    // The log.
+    both!(
+        /// One result per row, in their order. `Fenced` when the node's row is gone.
+        publish(node: Incarnation, rows: &[EventRow]) -> Vec<Stored>);
+    both!(
+        /// Which of these events are in the log.
+        stored_events(ids: &[EventId]) -> HashSet<EventId>);
+    both!(
+        /// Gives an event's deliveries retry rows when neither `holder` nor any other living node has them.
+        heal(holder: Incarnation, tenant: TenantId, event: EventId, now: Timestamp) -> ());
+    both!(finish(rows: &[&Finish]) -> ());
+
+    // Retries.
+    both!(upcoming(lanes: &[Lane]) -> Vec<Upcoming>);
+    both!(
+        /// Rows due at `now`, earliest first per webhook.
+        due(wants: &[Want], now: Timestamp) -> Vec<Due>);
+
+    // Nodes.
+    both!(enlist(name: &str, lease_until: Timestamp, low_water: EventId) -> Incarnation);
+    both!(
+        /// `None` when the node's row is gone.
+        renew(node: Incarnation, low_water: EventId, now: Timestamp, lease_until: Timestamp) -> Option<Pulse>);
+    both!(expired_nodes(now: Timestamp) -> Vec<Incarnation>);
+    both!(
+        /// Ends an expired node and gives its unsettled deliveries retry rows. `None` when another node was faster.
+        recover(node: Incarnation, now: Timestamp) -> Option<u64>);
+    both!(leave(node: Incarnation, low_water: EventId, now: Timestamp) -> u64);
+    both!(lanes(node: Incarnation, now: Timestamp) -> LaneMap);
+    both!(claim_lanes(node: Incarnation, limit: usize, now: Timestamp) -> Vec<Lane>);
+    both!(release_lanes(node: Incarnation, lanes: &[Lane]) -> ());
+
+    // Reads.
+    both!(event(tenant: TenantId, id: EventId) -> Option<Event>);
+    both!(
+        /// For those of the deliveries that are in the log, in the given order.
+        facts(tenant: TenantId, ids: &[DeliveryId]) -> Vec<Facts>);
+    both!(attempts(tenant: TenantId, id: DeliveryId) -> Vec<Attempt>);
+    both!(
+        /// Events before `before` with a delivery to this webhook, newest first.
+        events_of_webhook(tenant: TenantId, webhook: WebhookId, before: EventId, limit: usize) -> Vec<EventId>);
+    both!(destinations_of_event(tenant: TenantId, event: EventId) -> Vec<WebhookId>);
+    both!(
+        /// Events up to and including `from`, newest first, with their webhooks.
+        destinations_up_to(tenant: TenantId, from: EventId, limit: usize) -> Vec<(EventId, Vec<WebhookId>)>);
+
+    // Retention.
+    both!(remove_before(bound: EventId, keys_before: Timestamp) -> u64);
+}

@@ -1,0 +1,49 @@
+//! Everything that hookwright stores, and every SQL statement it uses.
+//!
+//! The store is a log. An event row names the webhooks it goes to and the node that accepted it; that node attempts the
+//! deliveries from memory and appends what came of them. There is no delivery row: a delivery is an event and a webhook,
+//! and its state follows from the rows there are.
+//!
+//! ```text
+//!   rows                                        state
+//!   attempt "delivered"                         delivered
+//!   retry row                                   scheduled
+//!   last attempt "dead", no retry row           dead
+//!   only the event row, its node alive          leased
+//!   anything else without a retry row           cancelled
+//! ```
+//!
+//! A delivery that succeeds at once costs two appended rows and no update. Retry rows exist for what failed, found no
+//! room in memory (spilled), takes long (parked), or was left by a node that died (recovered).
+//!
+//! [`Store`] is configuration, reads and retention; [`Node`] is a living process on it: leases, group-committed publishing,
+//! claims and results. PostgreSQL and SQLite keep the same rules, proved by one suite that runs against both.
+
+mod attempt;
+mod clock;
+mod delivery;
+mod engine;
+mod error;
+mod event;
+mod id;
+pub mod node;
+mod page;
+mod postgres;
+mod retry;
+mod sqlite;
+mod store;
+mod webhook;
+
+pub use self::{
+    attempt::{Attempt, AttemptEnd, End, Finish, Next, Origin, Outcome, Verdict},
+    clock::{Clock, Timestamp},
+    delivery::{Delivery, DeliveryDetail, DeliveryState, LastAttempt},
+    error::{PublishError, StoreError},
+    event::{Accepted, Destination, Event, NewEvent, Published, Slot},
+    id::{DeliveryId, EventId, IdError, Incarnation, Lane, TenantId, WebhookId},
+    node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},
+    page::{Page, PageSize},
+    retry::{Due, Upcoming, Want},
+    store::{DeliveryFilter, Retention, Store, StoreAddress, TenantWebhooks},
+    webhook::{CustomHeaders, SigningWebhook, Webhook, WebhookSettings},
+};

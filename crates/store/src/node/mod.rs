@@ -1,0 +1,411 @@
+//! A node: one process with a lease, the events it accepted, and the lanes whose retries it attempts.
+//!
+//! ```text
+//!            publish ──► group commit ──► accepted deliveries, handed to memory
+//!                                                         │
+//!   retry rows ──► claim (of owned lanes) ────────────────┤
+//!                                                         ▼
+//!                      finish ◄── batches ◄── attempts (elsewhere)
+//! ```
+//!
+//! The lease is a row with an end. A node renews it with every heartbeat, together with its low-water mark: no event of
+//! this node below it waits for a first attempt. When a node stops renewing, any other node deletes the row, which is the
+//! exact moment at which its publishes stop being stored, and turns what it left above the mark into retry rows, due now.
+
+mod claimed;
+mod completer;
+mod publisher;
+mod tracker;
+
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    sync::{Mutex as AsyncMutex, mpsc, oneshot},
+    task::JoinSet,
+};
+
+pub(crate) use self::publisher::{EventRow, Stored};
+use self::{claimed::Claimed, publisher::Submission, tracker::Tracker};
+use crate::{
+    Accepted, Due, EventId, Finish, Incarnation, Lane, NewEvent, PublishError, Published, Store, StoreError,
+    Timestamp, Upcoming, Want,
+};
+
+/// Submissions that may wait for a writer. Beyond it publishers wait for room, which is the back-pressure.
+const PUBLISH_QUEUE: usize = 8_192;
+/// Results that may wait for the completer. Beyond it attempts wait with their memory held.
+const FINISH_QUEUE: usize = 8_192;
+/// A node stops starting attempts this long before its lease ends, so that none is under way elsewhere too.
+const LEASE_MARGIN: Duration = Duration::from_secs(1);
+
+/// How a process takes part.
+#[derive(Clone, Debug)]
+pub struct NodeOptions {
+    /// For people: which process this is.
+    pub name: String,
+    /// How long the node is believed to be alive after its last heartbeat. At least three seconds.
+    pub lease: Duration,
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self {
+            name: String::from("node"),
+            lease: Duration::from_secs(5),
+        }
+    }
+}
+
+/// A living node. See the module for what it does; [`Node::leave`] ends it.
+#[derive(Debug)]
+pub struct Node {
+    shared: Arc<Shared>,
+    publishes: mpsc::Sender<Submission>,
+    finishes: mpsc::Sender<Finish>,
+    publishers: JoinSet<()>,
+    completer: JoinSet<()>,
+}
+
+/// The part of a node that publishes: cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Publisher {
+    publishes: mpsc::Sender<Submission>,
+}
+
+/// The part of a node that deliveries are finished through: cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Finisher {
+    finishes: mpsc::Sender<Finish>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    store: Store,
+    options: NodeOptions,
+    incarnation: AtomicI64,
+    /// Counted from when the last successful heartbeat was *sent*, on this machine's monotonic clock.
+    lease_until: Mutex<Instant>,
+    stopping: AtomicBool,
+    tracker: Mutex<Tracker>,
+    claimed: Mutex<Claimed>,
+    /// Held over a claim, so that no lane is given away in the middle of one.
+    lanes: AsyncMutex<BTreeSet<Lane>>,
+    accepted: mpsc::UnboundedSender<Accepted>,
+}
+
+/// What a heartbeat found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// Another node had taken over; this one starts anew. What it holds in memory and has not begun is not its own any more.
+    pub rejoined: bool,
+    /// Living nodes, this one included.
+    pub nodes: usize,
+    /// Lanes whose retries this node attempts.
+    pub lanes: usize,
+    /// Deliveries that were taken over from nodes that went away.
+    pub recovered: u64,
+}
+
+/// What a lease renewal says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pulse {
+    pub(crate) nodes: usize,
+    /// The store's time while the statement ran.
+    pub(crate) store_now: Timestamp,
+}
+
+/// How the lanes are spread.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LaneMap {
+    pub(crate) own: BTreeSet<Lane>,
+    /// Lanes without an owner, or whose owner is gone.
+    pub(crate) free: usize,
+}
+
+impl Node {
+    /// Joins: takes a lease, recovers what dead nodes left, and starts the writers. Accepted deliveries are sent to
+    /// `accepted`.
+    pub async fn join(
+        store: Store,
+        options: NodeOptions,
+        accepted: mpsc::UnboundedSender<Accepted>,
+    ) -> Result<Self, StoreError> {
+        let sent = Instant::now();
+        let shared = Arc::new(Shared {
+            incarnation: AtomicI64::new(0),
+            lease_until: Mutex::new(sent),
+            stopping: AtomicBool::new(false),
+            tracker: Mutex::new(Tracker::new()),
+            claimed: Mutex::new(Claimed::default()),
+            lanes: AsyncMutex::new(BTreeSet::new()),
+            store,
+            options,
+            accepted,
+        });
+        shared.enlist().await?;
+
+        let (publishes, publish_queue) = mpsc::channel(PUBLISH_QUEUE);
+        let publish_queue = Arc::new(AsyncMutex::new(publish_queue));
+        let mut publishers = JoinSet::new();
+        for _ in 0..shared.store.engine().publish_writers() {
+            publishers.spawn(publisher::run(Arc::clone(&shared), Arc::clone(&publish_queue)));
+        }
+        let (finishes, finish_queue) = mpsc::channel(FINISH_QUEUE);
+        let mut completer = JoinSet::new();
+        completer.spawn(completer::run(Arc::clone(&shared), finish_queue));
+
+        let node = Self {
+            shared,
+            publishes,
+            finishes,
+            publishers,
+            completer,
+        };
+        node.heartbeat().await?;
+        Ok(node)
+    }
+
+    /// Names this life of the node.
+    pub fn incarnation(&self) -> Incarnation {
+        self.shared.incarnation()
+    }
+
+    /// A handle to publish with.
+    pub fn publisher(&self) -> Publisher {
+        Publisher {
+            publishes: self.publishes.clone(),
+        }
+    }
+
+    /// A handle to finish deliveries with.
+    pub fn finisher(&self) -> Finisher {
+        Finisher {
+            finishes: self.finishes.clone(),
+        }
+    }
+
+    /// Whether the lease lasts long enough to start an attempt.
+    pub fn may_start(&self) -> bool {
+        let lease_until = *self
+            .shared
+            .lease_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        Instant::now() + LEASE_MARGIN < lease_until
+    }
+
+    /// Renews the lease, takes its share of the lanes, and takes over from nodes that are gone. To be called about five
+    /// times per lease.
+    pub async fn heartbeat(&self) -> Result<Heartbeat, StoreError> {
+        let shared = &self.shared;
+        let mut heartbeat = Heartbeat::default();
+        let pulse = match shared.renew().await? {
+            Some(pulse) => pulse,
+            None => {
+                heartbeat.rejoined = true;
+                shared.restart().await?;
+                shared.renew().await?.ok_or(StoreError::Fenced)?
+            }
+        };
+        heartbeat.nodes = pulse.nodes;
+        heartbeat.recovered = shared.take_over().await?;
+        heartbeat.lanes = shared.share_lanes(pulse.nodes).await?;
+        Ok(heartbeat)
+    }
+
+    /// The earliest retry row of every webhook in this node's lanes.
+    pub async fn upcoming(&self) -> Result<Vec<Upcoming>, StoreError> {
+        let lanes: Vec<Lane> = self.shared.lanes.lock().await.iter().copied().collect();
+        self.shared.store.engine().upcoming(&lanes).await
+    }
+
+    /// Claims due deliveries, at most as many per webhook as wanted. Nobody else gets them while this node lives.
+    pub async fn claim(&self, wants: &[Want]) -> Result<Vec<Due>, StoreError> {
+        let shared = &self.shared;
+        let lanes = shared.lanes.lock().await;
+        // Rows that are claimed already are still there and due first, so that many more are read.
+        let reads: Vec<Want> = {
+            let claimed = shared.claimed();
+            wants
+                .iter()
+                .filter(|want| lanes.contains(&want.lane) && want.limit > 0)
+                .map(|want| Want {
+                    limit: want.limit + claimed.count(want.webhook),
+                    ..*want
+                })
+                .collect()
+        };
+        if reads.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows = shared
+            .store
+            .engine()
+            .due(&reads, shared.store.clock().now())
+            .await?;
+        let mut claimed = shared.claimed();
+        Ok(rows
+            .into_iter()
+            .filter(|due| claimed.insert(due.event.tenant.lane(), due.id()))
+            .collect())
+    }
+
+    /// Leaves: no more publishes are taken, queued results are written, lanes are given up, and deliveries that this node
+    /// still holds become due for others at once.
+    ///
+    /// Every [`Publisher`] and [`Finisher`] must have been dropped; otherwise this waits until they are.
+    pub async fn leave(mut self) -> Result<(), StoreError> {
+        self.shared.stopping.store(true, Ordering::Relaxed);
+        drop(self.publishes);
+        while self.publishers.join_next().await.is_some() {}
+        drop(self.finishes);
+        while self.completer.join_next().await.is_some() {}
+        let shared = &self.shared;
+        let low_water = shared.low_water();
+        shared
+            .store
+            .engine()
+            .leave(shared.incarnation(), low_water, shared.store.clock().now())
+            .await?;
+        Ok(())
+    }
+}
+
+impl Publisher {
+    /// Stores an event. Answered after the commit; accepted deliveries are handed over by then, even when the caller has
+    /// stopped waiting.
+    pub async fn publish(&self, event: NewEvent) -> Result<Published, PublishError> {
+        let (answer, answered) = oneshot::channel();
+        let stopped = |_| PublishError::Store(StoreError::Stopped);
+        self.publishes
+            .send(Submission { event, answer })
+            .await
+            .map_err(|_| stopped(()))?;
+        answered.await.map_err(|_| stopped(()))?
+    }
+}
+
+impl Finisher {
+    /// Ends a delivery's stay in memory. Returns once the result is queued; it is written with others, and kept until
+    /// it could be.
+    pub async fn finish(&self, finish: Finish) {
+        // The completer outlives every sender, so this fails only while the process is being torn down.
+        let _ = self.finishes.send(finish).await;
+    }
+}
+
+impl Shared {
+    fn incarnation(&self) -> Incarnation {
+        Incarnation(self.incarnation.load(Ordering::Relaxed))
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    // A poisoned lock only says that another task panicked; these structures are whole after every statement.
+    fn tracker(&self) -> MutexGuard<'_, Tracker> {
+        self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn claimed(&self) -> MutexGuard<'_, Claimed> {
+        self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn low_water(&self) -> EventId {
+        self.tracker().low_water(self.store.clock().now())
+    }
+
+    /// A new incarnation with a lease.
+    async fn enlist(&self) -> Result<(), StoreError> {
+        let sent = Instant::now();
+        let now = self.store.clock().now();
+        let engine = self.store.engine();
+        let incarnation = engine
+            .enlist(&self.options.name, now.plus(self.options.lease), self.low_water())
+            .await?;
+        self.incarnation.store(incarnation.0, Ordering::Relaxed);
+        *self.lease_until.lock().unwrap_or_else(PoisonError::into_inner) = sent + self.options.lease;
+        Ok(())
+    }
+
+    /// `None` when the lease was taken away.
+    async fn renew(&self) -> Result<Option<Pulse>, StoreError> {
+        let sent = Instant::now();
+        let low_water = self.low_water();
+        let now = self.store.clock().now();
+        let engine = self.store.engine();
+        let pulse = engine
+            .renew(self.incarnation(), low_water, now, now.plus(self.options.lease))
+            .await?;
+        if let Some(pulse) = pulse {
+            *self.lease_until.lock().unwrap_or_else(PoisonError::into_inner) = sent + self.options.lease;
+            self.store.clock().anchor(pulse.store_now, Instant::now());
+        }
+        Ok(pulse)
+    }
+
+    /// After a take-over: what was unsettled belongs to others now, under a new incarnation everything is fresh.
+    async fn restart(&self) -> Result<(), StoreError> {
+        tracing::warn!(incarnation = %self.incarnation(), "this node's lease was taken over; joining anew");
+        self.lanes.lock().await.clear();
+        self.tracker().clear();
+        self.enlist().await
+    }
+
+    async fn take_over(&self) -> Result<u64, StoreError> {
+        let now = self.store.clock().now();
+        let mut recovered = 0;
+        for incarnation in self.store.engine().expired_nodes(now).await? {
+            let deliveries = self.store.engine().recover(incarnation, now).await?;
+            if let Some(deliveries) = deliveries {
+                tracing::warn!(%incarnation, deliveries, "took over from a node that is gone");
+                recovered += deliveries;
+            }
+        }
+        Ok(recovered)
+    }
+
+    /// Claims lanes up to an equal share, or gives up those beyond it once nothing of theirs is in memory.
+    async fn share_lanes(&self, nodes: usize) -> Result<usize, StoreError> {
+        let engine = self.store.engine();
+        let incarnation = self.incarnation();
+        let now = self.store.clock().now();
+        let share = Lane::COUNT.div_ceil(nodes.max(1));
+
+        let mut lanes = self.lanes.lock().await;
+        let map = engine.lanes(incarnation, now).await?;
+        // A lane that was taken away is not claimed from any more; one that is being given up stays out.
+        lanes.retain(|lane| map.own.contains(lane));
+        if lanes.len() > share {
+            let surplus: Vec<Lane> = lanes.iter().copied().skip(share).collect();
+            lanes.retain(|lane| !surplus.contains(lane));
+        }
+        let idle: Vec<Lane> = {
+            let busy = self.claimed().lanes();
+            map.own
+                .iter()
+                .copied()
+                .filter(|lane| !lanes.contains(lane) && !busy.contains(lane))
+                .collect()
+        };
+        if !idle.is_empty() {
+            engine.release_lanes(incarnation, &idle).await?;
+        }
+        if map.own.len() < share && map.free > 0 {
+            lanes.extend(
+                engine
+                    .claim_lanes(incarnation, share - map.own.len(), now)
+                    .await?,
+            );
+        }
+        Ok(lanes.len())
+    }
+}

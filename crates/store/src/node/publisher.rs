@@ -1,0 +1,258 @@
+//! Group commit: callers that wait at the same time share one statement and one commit.
+//!
+//! A writer takes whatever is waiting, stores it, answers, and looks again. No timer is involved: a lone publish is stored
+//! at once, and under load a batch is as large as what arrived during the commit before it.
+
+use std::{sync::Arc, time::Duration};
+
+use sha2::{Digest as _, Sha256};
+use tokio::sync::{Mutex, mpsc, oneshot};
+
+use super::Shared;
+use crate::{
+    Accepted, Event, EventId, Lane, NewEvent, PublishError, Published, StoreError, TenantId, WebhookId,
+    event::Slot,
+};
+
+/// Events of one statement. Larger batches gain nothing more.
+const BATCH_EVENTS_MAX: usize = 512;
+/// Payload bytes of one statement, so that a batch of large payloads stays within reason.
+const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// How long to wait before asking again whether a statement that was cut off took effect.
+const RECONCILE_PAUSE: Duration = Duration::from_millis(200);
+
+/// A publish that waits for its commit.
+#[derive(Debug)]
+pub(super) struct Submission {
+    pub(super) event: NewEvent,
+    pub(super) answer: oneshot::Sender<Result<Published, PublishError>>,
+}
+
+/// An event as the engines store it.
+#[derive(Debug)]
+pub(crate) struct EventRow {
+    pub(crate) lane: Lane,
+    pub(crate) event: Arc<Event>,
+    pub(crate) tenant_version: i64,
+    /// The ones with a slot first.
+    pub(crate) webhooks: Vec<WebhookId>,
+    pub(crate) hot: usize,
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+/// An idempotency key and what it was used for.
+#[derive(Debug)]
+pub(crate) struct IdempotencyKey {
+    pub(crate) key: String,
+    pub(crate) fingerprint: [u8; 32],
+}
+
+/// What became of one row of a batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stored {
+    Yes,
+    /// The tenant's webhooks have another version.
+    Stale,
+    /// The key belongs to this event, published with the same type and payload or not.
+    KeyTaken {
+        event: EventId,
+        same: bool,
+        delivery_count: usize,
+    },
+}
+
+/// Stores submissions until the channel closes.
+pub(super) async fn run(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Submission>>>) {
+    let mut waiting = Vec::with_capacity(BATCH_EVENTS_MAX);
+    loop {
+        // Writers take turns at the queue, so while one waits for its commit the next one gathers.
+        if queue.lock().await.recv_many(&mut waiting, BATCH_EVENTS_MAX).await == 0 {
+            return;
+        }
+        let mut rest = waiting.drain(..).peekable();
+        while rest.peek().is_some() {
+            let mut bytes = 0;
+            let batch = std::iter::from_fn(|| {
+                let next =
+                    rest.next_if(|next| bytes == 0 || bytes + next.event.payload.len() <= BATCH_BYTES_MAX)?;
+                bytes += next.event.payload.len().max(1);
+                Some(next)
+            })
+            .collect();
+            store(&shared, batch).await;
+        }
+    }
+}
+
+async fn store(shared: &Shared, batch: Vec<Submission>) {
+    let (rows, waiters) = prepare(shared, batch);
+    match shared.store.engine().publish(shared.incarnation(), &rows).await {
+        Ok(stored) => {
+            for ((row, waiter), stored) in rows.into_iter().zip(waiters).zip(stored) {
+                answer(shared, row, waiter, stored).await;
+            }
+        }
+        Err(error) if may_have_committed(&error) => reconcile(shared, rows, waiters, error).await,
+        Err(error) => refuse(shared, rows, waiters, &error),
+    }
+}
+
+/// A caller, and the memory set aside for its deliveries.
+struct Waiter {
+    slots: Vec<(WebhookId, Slot)>,
+    answer: oneshot::Sender<Result<Published, PublishError>>,
+}
+
+fn prepare(shared: &Shared, batch: Vec<Submission>) -> (Vec<EventRow>, Vec<Waiter>) {
+    let now = shared.store.clock().now();
+    let mut tracker = shared.tracker();
+    batch
+        .into_iter()
+        .map(|Submission { event, answer }| {
+            let mut slots = Vec::with_capacity(event.destinations.len());
+            let mut cold = Vec::new();
+            for destination in event.destinations {
+                match destination.slot {
+                    Some(slot) => slots.push((destination.webhook, slot)),
+                    None => cold.push(destination.webhook),
+                }
+            }
+            let id = tracker.mint(now, slots.len());
+            let hot = slots.len();
+            let webhooks = slots.iter().map(|(webhook, _)| *webhook).chain(cold).collect();
+            let key = event.idempotency_key.map(|key| IdempotencyKey {
+                fingerprint: fingerprint(&event.event_type, &event.payload),
+                key,
+            });
+            let stored = Event {
+                id,
+                tenant: event.tenant,
+                event_type: event.event_type,
+                payload: event.payload,
+            };
+            let row = EventRow {
+                lane: event.tenant.lane(),
+                event: Arc::new(stored),
+                tenant_version: event.tenant_version,
+                webhooks,
+                hot,
+                key,
+            };
+            (row, Waiter { slots, answer })
+        })
+        .unzip()
+}
+
+fn fingerprint(event_type: &str, payload: &[u8]) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    // Types cannot contain a NUL, so no other split of the same bytes has this fingerprint.
+    hash.update(event_type.as_bytes());
+    hash.update([0]);
+    hash.update(payload);
+    hash.finalize().into()
+}
+
+async fn answer(shared: &Shared, row: EventRow, waiter: Waiter, stored: Stored) {
+    let result = match stored {
+        Stored::Yes => {
+            // Handed over before the caller is answered and whether it still listens or not: the event is durable now.
+            if !waiter.slots.is_empty() {
+                let accepted = Accepted {
+                    event: Arc::clone(&row.event),
+                    destinations: waiter.slots,
+                };
+                // Fails only when the engine is gone; recovery finds the deliveries then.
+                let _ = shared.accepted.send(accepted);
+            }
+            Ok(Published {
+                event: row.event.id,
+                delivery_count: row.webhooks.len(),
+                duplicate: false,
+            })
+        }
+        Stored::Stale => {
+            shared.tracker().forget(row.event.id);
+            Err(PublishError::StaleWebhooks)
+        }
+        Stored::KeyTaken {
+            event,
+            same,
+            delivery_count,
+        } => {
+            shared.tracker().forget(row.event.id);
+            if same {
+                heal(shared, row.event.tenant, event)
+                    .await
+                    .map(|()| Published {
+                        event,
+                        delivery_count,
+                        duplicate: true,
+                    })
+                    .map_err(PublishError::Store)
+            } else {
+                Err(PublishError::KeyReused(event))
+            }
+        }
+    };
+    // A caller that hung up does not mind.
+    let _ = waiter.answer.send(result);
+}
+
+/// An event that is found again by its key may have been committed by a statement whose connection broke after this
+/// node had stopped waiting for it: then nobody holds its deliveries yet.
+async fn heal(shared: &Shared, tenant: TenantId, event: EventId) -> Result<(), StoreError> {
+    if shared.tracker().holds(event) {
+        return Ok(());
+    }
+    let now = shared.store.clock().now();
+    shared
+        .store
+        .engine()
+        .heal(shared.incarnation(), tenant, event, now)
+        .await
+}
+
+/// Whether the database may have stored a batch although the caller saw an error.
+fn may_have_committed(error: &StoreError) -> bool {
+    match error {
+        // The server says no: rolled back. Shutdown classes (57P01 and so on) can arrive around a commit.
+        StoreError::Database(sqlx::Error::Database(error)) => error
+            .code()
+            .is_some_and(|code| code.starts_with("57P") || code.starts_with("08")),
+        StoreError::Database(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed) => false,
+        StoreError::Database(_) => true,
+        _ => false,
+    }
+}
+
+/// Asks the database what it stored until it answers, then goes on as if it had said so at once.
+async fn reconcile(shared: &Shared, rows: Vec<EventRow>, waiters: Vec<Waiter>, error: StoreError) {
+    tracing::warn!(%error, events = rows.len(), "a publish was cut off; asking the database whether it was stored");
+    let ids: Vec<EventId> = rows.iter().map(|row| row.event.id).collect();
+    let stored = loop {
+        match shared.store.engine().stored_events(&ids).await {
+            Ok(stored) => break stored,
+            Err(_) if shared.is_stopping() => return refuse(shared, rows, waiters, &error),
+            Err(_) => tokio::time::sleep(RECONCILE_PAUSE).await,
+        }
+    };
+    for (row, waiter) in rows.into_iter().zip(waiters) {
+        if stored.contains(&row.event.id) {
+            answer(shared, row, waiter, Stored::Yes).await;
+        } else {
+            refuse(shared, vec![row], vec![waiter], &error);
+        }
+    }
+}
+
+fn refuse(shared: &Shared, rows: Vec<EventRow>, waiters: Vec<Waiter>, error: &StoreError) {
+    for (row, waiter) in rows.into_iter().zip(waiters) {
+        shared.tracker().forget(row.event.id);
+        let error = match error {
+            StoreError::Fenced => StoreError::Fenced,
+            StoreError::Database(error) => StoreError::Database(sqlx::Error::Protocol(error.to_string())),
+            other => StoreError::Database(sqlx::Error::Protocol(other.to_string())),
+        };
+        let _ = waiter.answer.send(Err(PublishError::Store(error)));
+    }
+}

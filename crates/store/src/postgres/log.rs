@@ -1,0 +1,490 @@
+//! The hot path: events in, results in. One statement and one commit for each batch.
+
+use std::collections::{HashMap, HashSet};
+
+use sqlx::types::time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::Postgres;
+use crate::{
+    End, EventId, Finish, Incarnation, Next, Origin, StoreError, TenantId, Timestamp,
+    attempt::Verdict,
+    node::{EventRow, Stored},
+};
+
+/// A batch of events, a column each.
+#[derive(Default)]
+struct EventColumns<'a> {
+    lanes: Vec<i16>,
+    hot: Vec<i16>,
+    tenants: Vec<i64>,
+    versions: Vec<i64>,
+    ids: Vec<Uuid>,
+    types: Vec<&'a str>,
+    payloads: Vec<&'a [u8]>,
+    keyed: Vec<bool>,
+    /// The webhooks of all events one after the other, and which part is whose (from 1, both ends included).
+    webhooks: Vec<Uuid>,
+    firsts: Vec<i32>,
+    lasts: Vec<i32>,
+}
+
+/// Deliveries that start as a retry row.
+#[derive(Default)]
+struct SpilledColumns {
+    events: Vec<Uuid>,
+    webhooks: Vec<Uuid>,
+}
+
+impl<'a> EventColumns<'a> {
+    fn of(rows: &'a [EventRow]) -> Self {
+        let mut columns = Self::default();
+        for row in rows {
+            columns.lanes.push(row.lane.0);
+            // Slots are counted by semaphores that are far smaller than this range.
+            columns.hot.push(i16::try_from(row.hot).unwrap_or(i16::MAX));
+            columns.tenants.push(row.event.tenant.0);
+            columns.versions.push(row.tenant_version);
+            columns.ids.push(row.event.id.0);
+            columns.types.push(&row.event.event_type);
+            columns.payloads.push(&row.event.payload);
+            columns.keyed.push(row.key.is_some());
+            columns.firsts.push(array_index(columns.webhooks.len() + 1));
+            columns
+                .webhooks
+                .extend(row.webhooks.iter().map(|webhook| webhook.0));
+            columns.lasts.push(array_index(columns.webhooks.len()));
+        }
+        columns
+    }
+}
+
+fn array_index(index: usize) -> i32 {
+    i32::try_from(index).unwrap_or(i32::MAX)
+}
+
+impl Postgres {
+    pub(crate) async fn publish(
+        &self,
+        node: Incarnation,
+        rows: &[EventRow],
+    ) -> Result<Vec<Stored>, StoreError> {
+        let plain = rows
+            .iter()
+            .all(|row| row.key.is_none() && row.hot == row.webhooks.len());
+        let stored = if plain {
+            self.publish_plain(node, rows).await?
+        } else {
+            self.publish_any(node, rows).await?
+        };
+        if stored.len() == rows.len() {
+            return Ok(vec![Stored::Yes; rows.len()]);
+        }
+        if stored.is_empty() && !self.is_enlisted(node).await? {
+            return Err(StoreError::Fenced);
+        }
+        self.explain_unstored(rows, &stored.into_iter().collect()).await
+    }
+
+    /// The statement of nearly every batch: no idempotency keys, room in memory for every delivery.
+    async fn publish_plain(&self, node: Incarnation, rows: &[EventRow]) -> Result<Vec<Uuid>, StoreError> {
+        let columns = EventColumns::of(rows);
+        // FOR KEY SHARE is the fence: whoever deletes the node's row waits for this commit, and after that delete
+        // nothing more is inserted.
+        let stored = sqlx::query_scalar!(
+            "-- store: publish
+            insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload)
+            select e.lane, e.hot, e.tenant_id, n.incarnation, e.id, e.type, ($9::uuid[])[e.first:e.last], e.payload
+            from (select incarnation from node where incarnation = $1 for key share) n,
+                 unnest($2::int2[], $3::int2[], $4::int8[], $5::int8[], $6::uuid[], $7::text[], $8::bytea[],
+                        $10::int4[], $11::int4[])
+                     e(lane, hot, tenant_id, version, id, type, payload, first, last)
+            where e.version = (select t.version from tenant t where t.id = e.tenant_id)
+            returning id",
+            node.0,
+            &columns.lanes,
+            &columns.hot,
+            &columns.tenants,
+            &columns.versions,
+            &columns.ids,
+            &columns.types as _,
+            &columns.payloads as _,
+            &columns.webhooks,
+            &columns.firsts,
+            &columns.lasts
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(stored)
+    }
+
+    async fn publish_any(&self, node: Incarnation, rows: &[EventRow]) -> Result<Vec<Uuid>, StoreError> {
+        let columns = EventColumns::of(rows);
+        let mut keys: Vec<_> = rows
+            .iter()
+            .filter_map(|row| Some((row.event.tenant.0, row.key.as_ref()?, row)))
+            .collect();
+        // In one order everywhere: two batches that wait for each other's keys would be a deadlock.
+        keys.sort_by(|a, b| (a.0, &a.1.key).cmp(&(b.0, &b.1.key)));
+        let key_tenants: Vec<i64> = keys.iter().map(|(tenant, ..)| *tenant).collect();
+        let key_texts: Vec<&str> = keys.iter().map(|(_, key, _)| key.key.as_str()).collect();
+        let key_events: Vec<Uuid> = keys.iter().map(|(.., row)| row.event.id.0).collect();
+        let fingerprints: Vec<&[u8]> = keys
+            .iter()
+            .map(|(_, key, _)| key.fingerprint.as_slice())
+            .collect();
+        let mut spilled = SpilledColumns::default();
+        for row in rows {
+            for webhook in &row.webhooks[row.hot..] {
+                spilled.events.push(row.event.id.0);
+                spilled.webhooks.push(webhook.0);
+            }
+        }
+        let stored = sqlx::query_scalar!(
+            "-- store: publish with idempotency keys and spilled deliveries
+            with incoming as materialized (
+                select e.*, n.incarnation
+                from (select incarnation from node where incarnation = $1 for key share) n,
+                     unnest($2::int2[], $3::int2[], $4::int8[], $5::int8[], $6::uuid[], $7::text[], $8::bytea[],
+                            $10::int4[], $11::int4[], $12::bool[])
+                         e(lane, hot, tenant_id, version, id, type, payload, first, last, keyed)
+                where e.version = (select t.version from tenant t where t.id = e.tenant_id)
+            ),
+            claimed_key as (
+                insert into idempotency_key (tenant_id, key, event_id, fingerprint, created_at)
+                select k.tenant_id, k.key, k.event_id, k.fingerprint, $17
+                from unnest($13::int8[], $14::text[], $15::uuid[], $16::bytea[]) k(tenant_id, key, event_id, fingerprint)
+                where k.event_id in (select id from incoming)
+                order by k.tenant_id, k.key
+                on conflict do nothing
+                returning event_id
+            ),
+            accepted as (
+                insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload)
+                select lane, hot, tenant_id, incarnation, id, type, ($9::uuid[])[first:last], payload
+                from incoming
+                where not keyed or id in (select event_id from claimed_key)
+                returning lane, tenant_id, id
+            ),
+            spilled as (
+                insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at)
+                select a.lane, 1, a.tenant_id, s.webhook_id, a.id, $17
+                from accepted a
+                join unnest($18::uuid[], $19::uuid[]) s(event_id, webhook_id) on s.event_id = a.id
+            )
+            select id from accepted",
+            node.0,
+            &columns.lanes,
+            &columns.hot,
+            &columns.tenants,
+            &columns.versions,
+            &columns.ids,
+            &columns.types as _,
+            &columns.payloads as _,
+            &columns.webhooks,
+            &columns.firsts,
+            &columns.lasts,
+            &columns.keyed,
+            &key_tenants,
+            &key_texts as _,
+            &key_events,
+            &fingerprints as _,
+            rows.iter().map(|row| row.event.id.created_at()).max().map(Timestamp::to_sql),
+            &spilled.events,
+            &spilled.webhooks
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(stored)
+    }
+
+    /// Tells, for each row, whether it was stored, and if not why: its key was taken, or its tenant's webhooks changed.
+    async fn explain_unstored(
+        &self,
+        rows: &[EventRow],
+        stored: &HashSet<Uuid>,
+    ) -> Result<Vec<Stored>, StoreError> {
+        let missing = || rows.iter().filter(|row| !stored.contains(&row.event.id.0));
+        let keys: Vec<&str> = missing()
+            .filter_map(|row| Some(row.key.as_ref()?.key.as_str()))
+            .collect();
+        let tenants: Vec<i64> = missing()
+            .filter(|row| row.key.is_some())
+            .map(|row| row.event.tenant.0)
+            .collect();
+        let lanes: Vec<i16> = missing()
+            .filter(|row| row.key.is_some())
+            .map(|row| row.lane.0)
+            .collect();
+        let taken = sqlx::query!(
+            r#"-- store: taken keys
+            select k.tenant_id, k.key, k.event_id, k.fingerprint, cardinality(e.webhook_ids) as "delivery_count?"
+            from unnest($1::int8[], $2::text[], $3::int2[]) w(tenant_id, key, lane)
+            join idempotency_key k on k.tenant_id = w.tenant_id and k.key = w.key
+            left join event e on e.lane = w.lane and e.tenant_id = k.tenant_id and e.id = k.event_id"#,
+            &tenants,
+            &keys as _,
+            &lanes
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let taken: HashMap<_, _> = taken
+            .iter()
+            .map(|row| ((row.tenant_id, row.key.as_str()), row))
+            .collect();
+        let explain = |row: &EventRow| {
+            if stored.contains(&row.event.id.0) {
+                return Stored::Yes;
+            }
+            let Some(key) = &row.key else { return Stored::Stale };
+            taken
+                .get(&(row.event.tenant.0, key.key.as_str()))
+                .map_or(Stored::Stale, |taken| Stored::KeyTaken {
+                    event: EventId(taken.event_id),
+                    same: taken.fingerprint == key.fingerprint,
+                    delivery_count: usize::try_from(taken.delivery_count.unwrap_or(0)).unwrap_or(0),
+                })
+        };
+        Ok(rows.iter().map(explain).collect())
+    }
+
+    pub(crate) async fn stored_events(&self, ids: &[EventId]) -> Result<HashSet<EventId>, StoreError> {
+        let ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        let stored = sqlx::query_scalar!("select id from event where id = any($1)", &ids);
+        Ok(stored
+            .fetch_all(&self.pool)
+            .await?
+            .into_iter()
+            .map(EventId)
+            .collect())
+    }
+
+    pub(crate) async fn heal(
+        &self,
+        holder: Incarnation,
+        tenant: TenantId,
+        event: EventId,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        sqlx::query!(
+            "-- store: heal
+            insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at)
+            select e.lane, 1, e.tenant_id, w.webhook_id, e.id, $5
+            from event e
+            cross join lateral unnest(e.webhook_ids) w(webhook_id)
+            where e.lane = $1 and e.tenant_id = $2 and e.id = $3
+              and (e.owner = $4 or not exists (select from node n where n.incarnation = e.owner))
+              and not exists (
+                  select from attempt a
+                  where a.lane = e.lane and a.webhook_id = w.webhook_id and a.event_id = e.id)
+            on conflict do nothing",
+            tenant.lane().0,
+            tenant.0,
+            event.0,
+            holder.0,
+            now.to_sql()
+        )
+        .execute(&self.pool)
+        .await?;
+        Ok(())
+    }
+
+    pub(crate) async fn finish(&self, rows: &[&Finish]) -> Result<(), StoreError> {
+        let columns = FinishColumns::of(rows);
+        if columns.scheduled_lanes.is_empty() && columns.removed_lanes.is_empty() {
+            self.append_attempts(columns).await
+        } else {
+            self.append_attempts_and_reschedule(columns).await
+        }
+    }
+
+    /// The statement of nearly every batch: first attempts that succeeded.
+    async fn append_attempts(&self, columns: FinishColumns<'_>) -> Result<(), StoreError> {
+        sqlx::query!(
+            "-- store: finish
+            insert into attempt (lane, number, outcome, verdict, http_status, latency_us, webhook_id, event_id,
+                                 started_at, next_at, error, response)
+            select * from unnest($1::int2[], $2::int2[], $3::int2[], $4::int2[], $5::int2[], $6::int4[], $7::uuid[],
+                                 $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bytea[])
+            on conflict do nothing",
+            &columns.lanes,
+            &columns.numbers,
+            &columns.outcomes,
+            &columns.verdicts,
+            &columns.http_statuses as _,
+            &columns.latencies,
+            &columns.webhooks,
+            &columns.events,
+            &columns.started_at,
+            &columns.next_at as _,
+            &columns.errors as _,
+            &columns.responses as _
+        )
+        .execute(&self.results)
+        .await?;
+        Ok(())
+    }
+
+    async fn append_attempts_and_reschedule(&self, columns: FinishColumns<'_>) -> Result<(), StoreError> {
+        sqlx::query!(
+            "-- store: finish with retries
+            with appended as (
+                insert into attempt (lane, number, outcome, verdict, http_status, latency_us, webhook_id, event_id,
+                                     started_at, next_at, error, response)
+                select * from unnest($1::int2[], $2::int2[], $3::int2[], $4::int2[], $5::int2[], $6::int4[], $7::uuid[],
+                                     $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bytea[])
+                on conflict do nothing
+            ),
+            scheduled as (
+                insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at)
+                select * from unnest($13::int2[], $14::int2[], $15::int8[], $16::uuid[], $17::uuid[], $18::timestamptz[])
+                on conflict (lane, webhook_id, event_id) do update
+                set number = excluded.number, due_at = excluded.due_at
+                -- A slower owner must not take a delivery back to an earlier attempt.
+                where retry.number <= excluded.number
+            )
+            delete from retry r
+            using unnest($19::int2[], $20::int2[], $21::uuid[], $22::uuid[]) d(lane, number, webhook_id, event_id)
+            where r.lane = d.lane and r.webhook_id = d.webhook_id and r.event_id = d.event_id and r.number <= d.number",
+            &columns.lanes,
+            &columns.numbers,
+            &columns.outcomes,
+            &columns.verdicts,
+            &columns.http_statuses as _,
+            &columns.latencies,
+            &columns.webhooks,
+            &columns.events,
+            &columns.started_at,
+            &columns.next_at as _,
+            &columns.errors as _,
+            &columns.responses as _,
+            &columns.scheduled_lanes,
+            &columns.scheduled_numbers,
+            &columns.scheduled_tenants,
+            &columns.scheduled_webhooks,
+            &columns.scheduled_events,
+            &columns.due_at,
+            &columns.removed_lanes,
+            &columns.removed_numbers,
+            &columns.removed_webhooks,
+            &columns.removed_events
+        )
+        .execute(&self.results)
+        .await?;
+        Ok(())
+    }
+}
+
+/// A batch of results, a column each: attempts to append, retry rows to write, retry rows to remove.
+#[derive(Default)]
+struct FinishColumns<'a> {
+    lanes: Vec<i16>,
+    numbers: Vec<i16>,
+    outcomes: Vec<i16>,
+    verdicts: Vec<i16>,
+    http_statuses: Vec<Option<i16>>,
+    latencies: Vec<i32>,
+    webhooks: Vec<Uuid>,
+    events: Vec<Uuid>,
+    started_at: Vec<OffsetDateTime>,
+    next_at: Vec<Option<OffsetDateTime>>,
+    errors: Vec<Option<&'a str>>,
+    responses: Vec<Option<&'a [u8]>>,
+
+    scheduled_lanes: Vec<i16>,
+    scheduled_numbers: Vec<i16>,
+    scheduled_tenants: Vec<i64>,
+    scheduled_webhooks: Vec<Uuid>,
+    scheduled_events: Vec<Uuid>,
+    due_at: Vec<OffsetDateTime>,
+
+    removed_lanes: Vec<i16>,
+    removed_numbers: Vec<i16>,
+    removed_webhooks: Vec<Uuid>,
+    removed_events: Vec<Uuid>,
+}
+
+impl<'a> FinishColumns<'a> {
+    fn of(rows: &[&'a Finish]) -> Self {
+        let mut sorted = rows.to_vec();
+        // In key order: batches of two nodes that touch the same rows lock them in the same order.
+        sorted.sort_by_key(|finish| {
+            (
+                finish.tenant.lane(),
+                finish.delivery.webhook,
+                finish.delivery.event,
+            )
+        });
+        let mut columns = Self::default();
+        for finish in sorted {
+            columns.push(finish);
+        }
+        columns
+    }
+
+    fn push(&mut self, finish: &'a Finish) {
+        match &finish.end {
+            End::Attempted(attempt) => {
+                self.append(finish, attempt.next.verdict());
+                self.outcomes.push(attempt.outcome.code());
+                self.http_statuses
+                    .push(attempt.http_status.and_then(|status| i16::try_from(status).ok()));
+                self.latencies
+                    .push(i32::try_from(attempt.latency.as_micros()).unwrap_or(i32::MAX));
+                self.started_at.push(attempt.started_at.to_sql());
+                self.errors.push(attempt.error.as_deref());
+                self.responses.push(attempt.response.as_deref());
+                if let Next::Retry(due_at) = attempt.next {
+                    self.next_at.push(Some(due_at.to_sql()));
+                    self.schedule(finish, finish.number.saturating_add(1), due_at);
+                } else {
+                    self.next_at.push(None);
+                    self.remove(finish);
+                }
+            }
+            End::Cancelled => {
+                self.append(finish, Verdict::Cancelled);
+                self.outcomes.push(0);
+                self.http_statuses.push(None);
+                self.latencies.push(0);
+                self.started_at.push(finish.delivery.event.created_at().to_sql());
+                self.errors.push(None);
+                self.responses.push(None);
+                self.next_at.push(None);
+                self.remove(finish);
+            }
+            End::Released(due_at) | End::Parked(due_at) => self.schedule(finish, finish.number, *due_at),
+        }
+    }
+
+    fn append(&mut self, finish: &Finish, verdict: Verdict) {
+        self.lanes.push(finish.tenant.lane().0);
+        self.numbers.push(sql_number(finish.number));
+        self.verdicts.push(verdict.code());
+        self.webhooks.push(finish.delivery.webhook.0);
+        self.events.push(finish.delivery.event.0);
+    }
+
+    fn schedule(&mut self, finish: &Finish, number: u16, due_at: Timestamp) {
+        self.scheduled_lanes.push(finish.tenant.lane().0);
+        self.scheduled_numbers.push(sql_number(number));
+        self.scheduled_tenants.push(finish.tenant.0);
+        self.scheduled_webhooks.push(finish.delivery.webhook.0);
+        self.scheduled_events.push(finish.delivery.event.0);
+        self.due_at.push(due_at.to_sql());
+    }
+
+    fn remove(&mut self, finish: &Finish) {
+        if finish.origin == Origin::Retry {
+            self.removed_lanes.push(finish.tenant.lane().0);
+            self.removed_numbers.push(sql_number(finish.number));
+            self.removed_webhooks.push(finish.delivery.webhook.0);
+            self.removed_events.push(finish.delivery.event.0);
+        }
+    }
+}
+
+/// Schedules are capped far below this range.
+fn sql_number(number: u16) -> i16 {
+    i16::try_from(number).unwrap_or(i16::MAX)
+}

@@ -1,0 +1,95 @@
+//! The PostgreSQL engine. Statements are checked against the schema when this crate is compiled.
+
+mod log;
+mod nodes;
+mod partitions;
+mod reads;
+mod retries;
+mod webhooks;
+
+use std::{str::FromStr, time::Duration};
+
+use sqlx::{
+    ConnectOptions, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+
+use crate::{Lane, StoreAddress, StoreError, TenantId, Timestamp, WebhookId};
+
+/// Configuration, reads, polls and heartbeats; the two publish writers take theirs from here too.
+const CONNECTIONS_MAX: u32 = 12;
+/// Longer than any statement of ours takes; an overloaded database answers with an error instead of a queue.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+/// Held by whoever changes webhooks, so that versions become visible in the order of their numbers.
+const CONFIG_LOCK: i64 = 0x686f_6f6b_0001;
+/// Held by whoever makes or drops partitions.
+const PARTITION_LOCK: i64 = 0x686f_6f6b_0002;
+
+#[derive(Debug)]
+pub(crate) struct Postgres {
+    pool: PgPool,
+    /// Commits on it do not wait for the disk: losing the last moments of results in a crash of the *database* only
+    /// repeats deliveries. The log is one sequence, so a low-water mark on disk implies the results before it.
+    results: PgPool,
+}
+
+impl Postgres {
+    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+        let options = PgConnectOptions::from_str(url)
+            .map_err(|error| StoreError::Address {
+                url: StoreAddress::Postgres(url.to_owned()).to_string(),
+                problem: error.to_string(),
+            })?
+            .application_name("hookwright")
+            .disable_statement_logging()
+            .options([
+                ("idle_in_transaction_session_timeout", "60s"),
+                ("lock_timeout", "10s"),
+            ]);
+        let pool = pool(CONNECTIONS_MAX).connect_with(options.clone()).await?;
+        let results = pool_of_one()
+            .connect_with(options.options([("synchronous_commit", "off")]))
+            .await?;
+        sqlx::migrate!("migrations/postgres").run(&pool).await?;
+        sqlx::query!(
+            "insert into tenant (id, lane, name) values ($1, $2, 'default') on conflict do nothing",
+            TenantId::DEFAULT.0,
+            TenantId::DEFAULT.lane().0
+        )
+        .execute(&pool)
+        .await?;
+        Ok(Self { pool, results })
+    }
+
+    pub(crate) async fn now(&self) -> Result<Timestamp, StoreError> {
+        let now = sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(Timestamp::from_sql(now))
+    }
+}
+
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        // A broken connection shows itself in the statement; asking first would double every round trip.
+        .test_before_acquire(false)
+}
+
+fn pool_of_one() -> PgPoolOptions {
+    pool(1)
+}
+
+/// A row count or limit as PostgreSQL takes it.
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+fn lane_numbers(lanes: &[Lane]) -> Vec<i16> {
+    lanes.iter().map(|lane| lane.0).collect()
+}
+
+fn webhook_ids(ids: Vec<uuid::Uuid>) -> Vec<WebhookId> {
+    ids.into_iter().map(WebhookId).collect()
+}

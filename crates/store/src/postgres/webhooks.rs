@@ -1,0 +1,236 @@
+//! Tenants, webhooks and their secrets.
+
+use hookwright_core::Secret;
+use sqlx::{PgTransaction, types::Json};
+
+use super::{CONFIG_LOCK, Postgres, sql_limit};
+use crate::{
+    SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId, WebhookSettings,
+    webhook::read_secrets,
+};
+
+impl Postgres {
+    pub(crate) async fn tenant(&self, name: &str) -> Result<TenantId, StoreError> {
+        loop {
+            let found = sqlx::query_scalar!("select id from tenant where name = $1", name);
+            if let Some(id) = found.fetch_optional(&self.pool).await? {
+                return Ok(TenantId(id));
+            }
+            let next =
+                sqlx::query_scalar!(r#"select nextval(pg_get_serial_sequence('tenant', 'id')) as "id!""#);
+            let id = TenantId(next.fetch_one(&self.pool).await?);
+            // Somebody else may have made it meanwhile; then the next round finds theirs.
+            sqlx::query!(
+                "insert into tenant (id, lane, name) values ($1, $2, $3) on conflict (name) do nothing",
+                id.0,
+                id.lane().0,
+                name
+            )
+            .execute(&self.pool)
+            .await?;
+        }
+    }
+
+    pub(crate) async fn tenants_changed_since(
+        &self,
+        version: i64,
+    ) -> Result<Vec<(TenantId, i64)>, StoreError> {
+        let rows = sqlx::query!("select id, version from tenant where version > $1", version);
+        Ok(rows
+            .fetch_all(&self.pool)
+            .await?
+            .into_iter()
+            .map(|row| (TenantId(row.id), row.version))
+            .collect())
+    }
+
+    pub(crate) async fn tenant_webhooks(&self, tenant: TenantId) -> Result<TenantWebhooks, StoreError> {
+        // One statement, so that version and webhooks are of one snapshot.
+        let rows = sqlx::query!(
+            r#"-- store: tenant_webhooks
+            select t.version,
+                   w.id as "id?",
+                   w.settings as "settings?: Json<WebhookSettings>",
+                   w.created_at as "created_at?",
+                   w.updated_at as "updated_at?",
+                   array(
+                       select s.value
+                       from webhook_secret s
+                       where s.tenant_id = w.tenant_id and s.webhook_id = w.id
+                       order by s.position
+                   ) as "secrets!"
+            from tenant t
+            left join webhook w on w.tenant_id = t.id
+            where t.id = $1
+            order by w.id"#,
+            tenant.0
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        let version = rows.first().map_or(0, |row| row.version);
+        let webhooks = rows
+            .into_iter()
+            .filter_map(|row| {
+                let (id, settings) = (WebhookId(row.id?), row.settings?.0);
+                let webhook = Webhook {
+                    tenant,
+                    id,
+                    settings,
+                    created_at: Timestamp::from_sql(row.created_at?),
+                    updated_at: Timestamp::from_sql(row.updated_at?),
+                };
+                Some(read_secrets(id, row.secrets).map(|secrets| SigningWebhook { webhook, secrets }))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(TenantWebhooks { version, webhooks })
+    }
+
+    pub(crate) async fn insert_webhook(
+        &self,
+        webhook: &Webhook,
+        secrets: &[Secret],
+    ) -> Result<(), StoreError> {
+        let mut tx = self.begin_config_change().await?;
+        sqlx::query!(
+            "insert into webhook (tenant_id, id, settings, created_at, updated_at) values ($1, $2, $3, $4, $5)",
+            webhook.tenant.0,
+            webhook.id.0,
+            Json(&webhook.settings) as _,
+            webhook.created_at.to_sql(),
+            webhook.updated_at.to_sql()
+        )
+        .execute(&mut *tx)
+        .await?;
+        for (position, secret) in (0_i16..).zip(secrets) {
+            sqlx::query!(
+                "insert into webhook_secret (tenant_id, webhook_id, position, value) values ($1, $2, $3, $4)",
+                webhook.tenant.0,
+                webhook.id.0,
+                position,
+                secret.expose().as_bytes()
+            )
+            .execute(&mut *tx)
+            .await?;
+        }
+        commit_config_change(tx, webhook.tenant).await
+    }
+
+    pub(crate) async fn webhook(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let row = sqlx::query!(
+            r#"select settings as "settings: Json<WebhookSettings>", created_at, updated_at
+            from webhook
+            where tenant_id = $1 and id = $2"#,
+            tenant.0,
+            id.0
+        )
+        .fetch_optional(&self.pool)
+        .await?;
+        Ok(row.map(|row| Webhook {
+            tenant,
+            id,
+            settings: row.settings.0,
+            created_at: Timestamp::from_sql(row.created_at),
+            updated_at: Timestamp::from_sql(row.updated_at),
+        }))
+    }
+
+    pub(crate) async fn webhooks_before(
+        &self,
+        tenant: TenantId,
+        before: WebhookId,
+        limit: usize,
+    ) -> Result<Vec<Webhook>, StoreError> {
+        let rows = sqlx::query!(
+            r#"select id, settings as "settings: Json<WebhookSettings>", created_at, updated_at
+            from webhook
+            where tenant_id = $1 and id < $2
+            order by id desc
+            limit $3"#,
+            tenant.0,
+            before.0,
+            sql_limit(limit)
+        )
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows
+            .into_iter()
+            .map(|row| Webhook {
+                tenant,
+                id: WebhookId(row.id),
+                settings: row.settings.0,
+                created_at: Timestamp::from_sql(row.created_at),
+                updated_at: Timestamp::from_sql(row.updated_at),
+            })
+            .collect())
+    }
+
+    pub(crate) async fn update_webhook(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        settings: &WebhookSettings,
+        now: Timestamp,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let mut tx = self.begin_config_change().await?;
+        let created_at = sqlx::query_scalar!(
+            "update webhook set settings = $3, updated_at = $4 where tenant_id = $1 and id = $2 returning created_at",
+            tenant.0,
+            id.0,
+            Json(settings) as _,
+            now.to_sql()
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(created_at) = created_at else {
+            return Ok(None);
+        };
+        commit_config_change(tx, tenant).await?;
+        Ok(Some(Webhook {
+            tenant,
+            id,
+            settings: settings.clone(),
+            created_at: Timestamp::from_sql(created_at),
+            updated_at: now,
+        }))
+    }
+
+    pub(crate) async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
+        let mut tx = self.begin_config_change().await?;
+        let deleted = sqlx::query!(
+            "delete from webhook where tenant_id = $1 and id = $2",
+            tenant.0,
+            id.0
+        );
+        if deleted.execute(&mut *tx).await?.rows_affected() == 0 {
+            return Ok(false);
+        }
+        commit_config_change(tx, tenant).await?;
+        Ok(true)
+    }
+
+    async fn begin_config_change(&self) -> Result<PgTransaction<'static>, StoreError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            r#"select pg_advisory_xact_lock($1) as "locked!: ()""#,
+            CONFIG_LOCK
+        )
+        .execute(&mut *tx)
+        .await?;
+        Ok(tx)
+    }
+}
+
+async fn commit_config_change(mut tx: PgTransaction<'static>, tenant: TenantId) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update tenant set version = nextval('config_version') where id = $1",
+        tenant.0
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(())
+}

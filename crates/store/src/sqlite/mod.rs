@@ -1,0 +1,155 @@
+//! The embedded engine: one file, one process, one writer.
+//!
+//! Rules are those of the PostgreSQL engine; what a single process makes trivial (fences, lanes) is left out. Statements
+//! write many rows each, because SQLite spends its time per statement, and the conformance suite checks them.
+
+mod log;
+mod nodes;
+mod reads;
+mod retention;
+mod retries;
+mod webhooks;
+
+use std::{
+    fs::{File, TryLockError},
+    path::Path,
+    time::Duration,
+};
+
+use sqlx::{
+    ConnectOptions, SqliteConnection, SqlitePool,
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+use tokio::sync::Mutex;
+use uuid::Uuid;
+
+use crate::{EventId, StoreAddress, StoreError, TenantId, Timestamp, WebhookId, clock::wall_clock};
+
+const READERS: u32 = 4;
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// The largest number of rows in one INSERT; smaller batches use smaller powers of two, so that the number of different
+/// statements, which are prepared once each, stays small.
+const ROWS_MAX: usize = 64;
+
+#[derive(Debug)]
+pub(crate) struct Sqlite {
+    writer: Mutex<SqliteConnection>,
+    readers: SqlitePool,
+    /// Held as long as the process lives; the system gives it back however the process ends.
+    _lock: File,
+}
+
+impl Sqlite {
+    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+        let lock = lock(path)?;
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(BUSY_TIMEOUT)
+            .statement_cache_capacity(256)
+            .pragma("cache_size", "-65536")
+            .disable_statement_logging();
+        let mut writer = options.connect().await?;
+        sqlx::migrate!("migrations/sqlite").run(&mut writer).await?;
+        sqlx::query("insert into tenant (id, lane, name) values (?, ?, 'default') on conflict do nothing")
+            .bind(TenantId::DEFAULT.0)
+            .bind(TenantId::DEFAULT.lane().0)
+            .execute(&mut writer)
+            .await?;
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .test_before_acquire(false)
+            .connect_with(options.read_only(true).create_if_missing(false))
+            .await?;
+        Ok(Self {
+            writer: Mutex::new(writer),
+            readers,
+            _lock: lock,
+        })
+    }
+
+    #[expect(clippy::unused_async, reason = "the other engine has to ask its server")]
+    pub(crate) async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(wall_clock())
+    }
+}
+
+/// One process at a time: a second one would deliver everything again.
+fn lock(path: &Path) -> Result<File, StoreError> {
+    let refused = |problem: String| StoreError::Address {
+        url: StoreAddress::Sqlite(path.to_owned()).to_string(),
+        problem,
+    };
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file =
+        File::create(&name).map_err(|error| refused(format!("cannot create its lock file: {error}")))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(refused(String::from(
+            "another hookwright process uses it; stop that one, choose another file, or use PostgreSQL to run several",
+        ))),
+        Err(TryLockError::Error(error)) => Err(refused(format!("cannot lock it: {error}"))),
+    }
+}
+
+/// Splits rows into batches whose sizes are powers of two.
+fn batches<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
+    std::iter::from_fn(move || {
+        if rows.is_empty() {
+            return None;
+        }
+        let size = (1 << rows.len().ilog2()).min(ROWS_MAX);
+        let (batch, rest) = rows.split_at(size);
+        rows = rest;
+        Some(batch)
+    })
+}
+
+/// `(?, ?), (?, ?)` for two rows of two columns.
+fn placeholders(rows: usize, columns: usize) -> String {
+    let row = format!("({})", vec!["?"; columns].join(", "));
+    vec![row; rows].join(", ")
+}
+
+/// The ids one after the other, as the log stores them.
+fn pack(ids: &[WebhookId]) -> Vec<u8> {
+    ids.iter().flat_map(|id| *id.0.as_bytes()).collect()
+}
+
+fn unpack(bytes: &[u8]) -> Vec<WebhookId> {
+    bytes
+        .chunks_exact(16)
+        .filter_map(|id| Uuid::from_slice(id).ok())
+        .map(WebhookId)
+        .collect()
+}
+
+fn blob(id: Uuid) -> Vec<u8> {
+    id.as_bytes().to_vec()
+}
+
+fn read_uuid(table: &'static str, bytes: &[u8]) -> Result<Uuid, StoreError> {
+    Uuid::from_slice(bytes).map_err(|error| StoreError::Inconsistent {
+        table,
+        row: format!("{bytes:02x?}"),
+        problem: error.to_string(),
+    })
+}
+
+fn read_event_id(bytes: &[u8]) -> Result<EventId, StoreError> {
+    read_uuid("event", bytes).map(EventId)
+}
+
+/// A row count or limit as SQLite takes it.
+fn sql_limit(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A stored number that our own statements keep within 16 bits.
+fn small(number: i64) -> u16 {
+    u16::try_from(number).unwrap_or(u16::MAX)
+}

@@ -1,0 +1,241 @@
+//! Tenants, webhooks and their secrets.
+
+use hookwright_core::Secret;
+use sqlx::{Connection as _, SqliteTransaction};
+
+use super::{Sqlite, blob, read_uuid, sql_limit};
+use crate::{
+    SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId, WebhookSettings,
+    webhook::read_secrets,
+};
+
+/// id, settings, created_at, updated_at
+type WebhookRow = (Vec<u8>, String, i64, i64);
+
+impl Sqlite {
+    pub(crate) async fn tenant(&self, name: &str) -> Result<TenantId, StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin().await?;
+        let found = sqlx::query_scalar("select id from tenant where name = ?").bind(name);
+        let id: TenantId = if let Some(id) = found.fetch_optional(&mut *tx).await? {
+            TenantId(id)
+        } else {
+            let next = sqlx::query_scalar("select max(id) + 1 from tenant")
+                .fetch_one(&mut *tx)
+                .await?;
+            let id = TenantId(next);
+            sqlx::query(
+                "insert into tenant (id, lane, name, version) values (?, ?, ?, (select max(version) + 1 from tenant))",
+            )
+            .bind(id.0)
+            .bind(id.lane().0)
+            .bind(name)
+            .execute(&mut *tx)
+            .await?;
+            id
+        };
+        tx.commit().await?;
+        Ok(id)
+    }
+
+    pub(crate) async fn tenants_changed_since(
+        &self,
+        version: i64,
+    ) -> Result<Vec<(TenantId, i64)>, StoreError> {
+        let rows: Vec<(i64, i64)> = sqlx::query_as("select id, version from tenant where version > ?")
+            .bind(version)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(rows
+            .into_iter()
+            .map(|(id, version)| (TenantId(id), version))
+            .collect())
+    }
+
+    pub(crate) async fn tenant_webhooks(&self, tenant: TenantId) -> Result<TenantWebhooks, StoreError> {
+        let mut tx = self.readers.begin().await?;
+        let version: Option<i64> = sqlx::query_scalar("select version from tenant where id = ?")
+            .bind(tenant.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let rows: Vec<WebhookRow> = sqlx::query_as(
+            "select id, settings, created_at, updated_at from webhook where tenant_id = ? order by id",
+        )
+        .bind(tenant.0)
+        .fetch_all(&mut *tx)
+        .await?;
+        let secrets: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
+            "select webhook_id, value from webhook_secret where tenant_id = ? order by webhook_id, position",
+        )
+        .bind(tenant.0)
+        .fetch_all(&mut *tx)
+        .await?;
+        let webhooks = rows
+            .into_iter()
+            .map(|row| {
+                let own = secrets
+                    .iter()
+                    .filter(|(webhook, _)| *webhook == row.0)
+                    .map(|(_, value)| value.clone());
+                let secrets = own.collect();
+                let webhook = read_webhook(tenant, row)?;
+                Ok(SigningWebhook {
+                    secrets: read_secrets(webhook.id, secrets)?,
+                    webhook,
+                })
+            })
+            .collect::<Result<_, StoreError>>()?;
+        Ok(TenantWebhooks {
+            version: version.unwrap_or(0),
+            webhooks,
+        })
+    }
+
+    pub(crate) async fn insert_webhook(
+        &self,
+        webhook: &Webhook,
+        secrets: &[Secret],
+    ) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin().await?;
+        sqlx::query(
+            "insert into webhook (tenant_id, id, settings, created_at, updated_at) values (?, ?, ?, ?, ?)",
+        )
+        .bind(webhook.tenant.0)
+        .bind(blob(webhook.id.0))
+        .bind(write_settings(&webhook.settings)?)
+        .bind(webhook.created_at.unix_micros())
+        .bind(webhook.updated_at.unix_micros())
+        .execute(&mut *tx)
+        .await?;
+        for (position, secret) in (0_i64..).zip(secrets) {
+            sqlx::query(
+                "insert into webhook_secret (tenant_id, webhook_id, position, value) values (?, ?, ?, ?)",
+            )
+            .bind(webhook.tenant.0)
+            .bind(blob(webhook.id.0))
+            .bind(position)
+            .bind(secret.expose().as_bytes())
+            .execute(&mut *tx)
+            .await?;
+        }
+        commit_config_change(tx, webhook.tenant).await
+    }
+
+    pub(crate) async fn webhook(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let row: Option<WebhookRow> = sqlx::query_as(
+            "select id, settings, created_at, updated_at from webhook where tenant_id = ? and id = ?",
+        )
+        .bind(tenant.0)
+        .bind(blob(id.0))
+        .fetch_optional(&self.readers)
+        .await?;
+        row.map(|row| read_webhook(tenant, row)).transpose()
+    }
+
+    pub(crate) async fn webhooks_before(
+        &self,
+        tenant: TenantId,
+        before: WebhookId,
+        limit: usize,
+    ) -> Result<Vec<Webhook>, StoreError> {
+        let rows: Vec<WebhookRow> = sqlx::query_as(
+            "select id, settings, created_at, updated_at
+            from webhook
+            where tenant_id = ? and id < ?
+            order by id desc
+            limit ?",
+        )
+        .bind(tenant.0)
+        .bind(blob(before.0))
+        .bind(sql_limit(limit))
+        .fetch_all(&self.readers)
+        .await?;
+        rows.into_iter().map(|row| read_webhook(tenant, row)).collect()
+    }
+
+    pub(crate) async fn update_webhook(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        settings: &WebhookSettings,
+        now: Timestamp,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin().await?;
+        let created_at: Option<i64> = sqlx::query_scalar(
+            "update webhook set settings = ?, updated_at = ? where tenant_id = ? and id = ? returning created_at",
+        )
+        .bind(write_settings(settings)?)
+        .bind(now.unix_micros())
+        .bind(tenant.0)
+        .bind(blob(id.0))
+        .fetch_optional(&mut *tx)
+        .await?;
+        let Some(created_at) = created_at else {
+            return Ok(None);
+        };
+        commit_config_change(tx, tenant).await?;
+        Ok(Some(Webhook {
+            tenant,
+            id,
+            settings: settings.clone(),
+            created_at: Timestamp::from_unix_micros(created_at),
+            updated_at: now,
+        }))
+    }
+
+    pub(crate) async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin().await?;
+        let deleted = sqlx::query("delete from webhook where tenant_id = ? and id = ?")
+            .bind(tenant.0)
+            .bind(blob(id.0))
+            .execute(&mut *tx)
+            .await?;
+        if deleted.rows_affected() == 0 {
+            return Ok(false);
+        }
+        commit_config_change(tx, tenant).await?;
+        Ok(true)
+    }
+}
+
+async fn commit_config_change(mut tx: SqliteTransaction<'_>, tenant: TenantId) -> Result<(), StoreError> {
+    sqlx::query("update tenant set version = (select max(version) + 1 from tenant) where id = ?")
+        .bind(tenant.0)
+        .execute(&mut *tx)
+        .await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+fn write_settings(settings: &WebhookSettings) -> Result<String, StoreError> {
+    serde_json::to_string(settings).map_err(|error| inconsistent("new", &error))
+}
+
+fn read_webhook(
+    tenant: TenantId,
+    (id, settings, created_at, updated_at): WebhookRow,
+) -> Result<Webhook, StoreError> {
+    let id = WebhookId(read_uuid("webhook", &id)?);
+    Ok(Webhook {
+        tenant,
+        id,
+        settings: serde_json::from_str(&settings).map_err(|error| inconsistent(&id.to_string(), &error))?,
+        created_at: Timestamp::from_unix_micros(created_at),
+        updated_at: Timestamp::from_unix_micros(updated_at),
+    })
+}
+
+fn inconsistent(row: &str, error: &serde_json::Error) -> StoreError {
+    StoreError::Inconsistent {
+        table: "webhook",
+        row: row.to_owned(),
+        problem: error.to_string(),
+    }
+}

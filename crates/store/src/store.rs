@@ -1,0 +1,325 @@
+//! The store: configuration, reads and retention. Everything a living node does is in [`crate::node`].
+
+use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+
+use hookwright_core::Secret;
+
+use crate::{
+    Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, Event, EventId, Page, PageSize, SigningWebhook,
+    StoreError, TenantId, Webhook, WebhookId, WebhookSettings, delivery::Facts, engine::Engine, id::Minter,
+};
+
+/// Where the data is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum StoreAddress {
+    /// A PostgreSQL server, `postgres://…`. Many nodes may share it.
+    Postgres(String),
+    /// A SQLite file, made when missing. One process at a time.
+    Sqlite(PathBuf),
+}
+
+impl FromStr for StoreAddress {
+    type Err = StoreError;
+
+    fn from_str(text: &str) -> Result<Self, StoreError> {
+        let lower = text.to_ascii_lowercase();
+        if lower.starts_with("postgres://") || lower.starts_with("postgresql://") {
+            return Ok(Self::Postgres(text.to_owned()));
+        }
+        if let Some(path) = text.strip_prefix("sqlite:") {
+            return Ok(Self::Sqlite(PathBuf::from(
+                path.strip_prefix("//").unwrap_or(path),
+            )));
+        }
+        Err(StoreError::Address {
+            url: text
+                .split_once("://")
+                .map_or("…", |(scheme, _)| scheme)
+                .to_owned(),
+            problem: String::from("expected postgres://user@host/database or sqlite:path"),
+        })
+    }
+}
+
+impl fmt::Display for StoreAddress {
+    /// Without user and password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Postgres(url) => {
+                let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+                write!(
+                    f,
+                    "{scheme}://{}",
+                    rest.rsplit_once('@').map_or(rest, |(_, host)| host)
+                )
+            }
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Debug for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The store. Cheap to clone; clones share their connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    engine: Engine,
+    clock: Clock,
+    minter: std::sync::Mutex<Minter>,
+}
+
+/// A tenant's webhooks at a version.
+#[derive(Clone, Debug)]
+pub struct TenantWebhooks {
+    /// Changes with every change of a webhook.
+    pub version: i64,
+    /// All of them, oldest first.
+    pub webhooks: Vec<SigningWebhook>,
+}
+
+/// Which deliveries to list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryFilter {
+    /// Those of the whole tenant.
+    All,
+    /// Those to one webhook.
+    Webhook(WebhookId),
+    /// Those of one event.
+    Event(EventId),
+}
+
+/// How long the log is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Events older than this go, with their attempts.
+    pub events: Duration,
+    /// Idempotency keys older than this go.
+    pub idempotency_keys: Duration,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            events: Duration::from_secs(30 * 86_400),
+            idempotency_keys: Duration::from_secs(48 * 3_600),
+        }
+    }
+}
+
+impl Store {
+    /// Connects, brings the schema up to date, and reads the store's time.
+    pub async fn open(address: &StoreAddress, clock: Clock) -> Result<Self, StoreError> {
+        let engine = Engine::open(address).await?;
+        clock.anchor(engine.now().await?, std::time::Instant::now());
+        engine.prepare(clock.now()).await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                engine,
+                clock,
+                minter: std::sync::Mutex::new(Minter::new()),
+            }),
+        })
+    }
+
+    /// The clock that everything is timed by.
+    pub fn clock(&self) -> &Clock {
+        &self.inner.clock
+    }
+
+    /// `postgresql` or `sqlite`, for people and reports.
+    pub fn engine_name(&self) -> &'static str {
+        self.inner.engine.name()
+    }
+
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.inner.engine
+    }
+
+    /// A tenant by its name, made when missing.
+    pub async fn tenant(&self, name: &str) -> Result<TenantId, StoreError> {
+        self.engine().tenant(name).await
+    }
+
+    /// Tenants whose webhooks have a version above this one, with their versions.
+    pub async fn tenants_changed_since(&self, version: i64) -> Result<Vec<(TenantId, i64)>, StoreError> {
+        self.engine().tenants_changed_since(version).await
+    }
+
+    /// A tenant's webhooks with their secrets, consistent with the version that comes with them.
+    pub async fn tenant_webhooks(&self, tenant: TenantId) -> Result<TenantWebhooks, StoreError> {
+        self.engine().tenant_webhooks(tenant).await
+    }
+
+    /// Registers a webhook. `secrets`: newest first, at least one.
+    pub async fn insert_webhook(
+        &self,
+        tenant: TenantId,
+        settings: WebhookSettings,
+        secrets: &[Secret],
+    ) -> Result<Webhook, StoreError> {
+        let now = self.clock().now();
+        let id = {
+            let mut minter = self
+                .inner
+                .minter
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
+            WebhookId(minter.mint(now))
+        };
+        let webhook = Webhook {
+            tenant,
+            id,
+            settings,
+            created_at: now,
+            updated_at: now,
+        };
+        self.engine().insert_webhook(&webhook, secrets).await?;
+        Ok(webhook)
+    }
+
+    /// A webhook, if there is one.
+    pub async fn webhook(&self, tenant: TenantId, id: WebhookId) -> Result<Option<Webhook>, StoreError> {
+        self.engine().webhook(tenant, id).await
+    }
+
+    /// Webhooks older than `before`, newest first.
+    pub async fn webhooks(
+        &self,
+        tenant: TenantId,
+        before: Option<WebhookId>,
+        size: PageSize,
+    ) -> Result<Page<Webhook, WebhookId>, StoreError> {
+        let before = before.unwrap_or(WebhookId(uuid::Uuid::max()));
+        let mut rows = self
+            .engine()
+            .webhooks_before(tenant, before, size.rows() + 1)
+            .await?;
+        let more = rows.len() > size.rows();
+        rows.truncate(size.rows());
+        let next = rows.last().filter(|_| more).map(|webhook| webhook.id);
+        Ok(Page { rows, next })
+    }
+
+    /// Replaces a webhook's settings. `None` when there is no such webhook.
+    pub async fn update_webhook(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        settings: &WebhookSettings,
+    ) -> Result<Option<Webhook>, StoreError> {
+        self.engine()
+            .update_webhook(tenant, id, settings, self.clock().now())
+            .await
+    }
+
+    /// Deletes a webhook and its secrets. False when there was none. Its log stays.
+    pub async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
+        self.engine().delete_webhook(tenant, id).await
+    }
+
+    /// An event, if it is (still) in the log.
+    pub async fn event(&self, tenant: TenantId, id: EventId) -> Result<Option<Event>, StoreError> {
+        self.engine().event(tenant, id).await
+    }
+
+    /// A delivery with its event and attempts, if the log has it.
+    pub async fn delivery(
+        &self,
+        tenant: TenantId,
+        id: DeliveryId,
+    ) -> Result<Option<DeliveryDetail>, StoreError> {
+        let Some(event) = self.event(tenant, id.event).await? else {
+            return Ok(None);
+        };
+        let Some(facts) = self.engine().facts(tenant, &[id]).await?.pop() else {
+            return Ok(None);
+        };
+        let attempts: Vec<Attempt> = self.engine().attempts(tenant, id).await?;
+        Ok(Some(DeliveryDetail {
+            delivery: facts.into(),
+            event,
+            attempts,
+        }))
+    }
+
+    /// Deliveries that come after `after`: newest event first, and within an event in the order of its webhooks.
+    pub async fn deliveries(
+        &self,
+        tenant: TenantId,
+        filter: DeliveryFilter,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
+        let rows = size.rows() + 1;
+        let mut ids = match filter {
+            DeliveryFilter::Webhook(webhook) => {
+                let before = after.map_or(EventId::MAX, |after| after.event);
+                let events = self
+                    .engine()
+                    .events_of_webhook(tenant, webhook, before, rows)
+                    .await?;
+                events
+                    .into_iter()
+                    .map(|event| DeliveryId { event, webhook })
+                    .collect()
+            }
+            DeliveryFilter::Event(event) => {
+                let destinations = self.engine().destinations_of_event(tenant, event).await?;
+                rest_of_event(event, destinations, after)
+            }
+            DeliveryFilter::All => {
+                let from = after.map_or(EventId::MAX, |after| after.event);
+                // The event of `after` comes first again: some of its webhooks may still be to be listed.
+                let events = self.engine().destinations_up_to(tenant, from, rows + 1).await?;
+                let mut ids = Vec::with_capacity(rows);
+                for (event, destinations) in events {
+                    ids.extend(rest_of_event(event, destinations, after));
+                    if ids.len() >= rows {
+                        break;
+                    }
+                }
+                ids
+            }
+        };
+        let more = ids.len() > size.rows();
+        ids.truncate(size.rows());
+        let next = ids.last().filter(|_| more).copied();
+        let facts = self.engine().facts(tenant, &ids).await?;
+        Ok(Page {
+            rows: facts.into_iter().map(Facts::into).collect(),
+            next,
+        })
+    }
+
+    /// Makes room for what comes and removes what is older than kept. Returns how many events or days of them went.
+    /// To be called about every hour, by any node.
+    pub async fn maintain(&self, retention: Retention) -> Result<u64, StoreError> {
+        let now = self.clock().now();
+        self.engine().prepare(now).await?;
+        let bound = EventId::floor(now.minus(retention.events));
+        self.engine()
+            .remove_before(bound, now.minus(retention.idempotency_keys))
+            .await
+    }
+}
+
+fn rest_of_event(event: EventId, destinations: Vec<WebhookId>, after: Option<DeliveryId>) -> Vec<DeliveryId> {
+    let done = after
+        .filter(|after| after.event == event)
+        .and_then(|after| destinations.iter().position(|webhook| *webhook == after.webhook))
+        .map_or(0, |position| position + 1);
+    destinations
+        .into_iter()
+        .skip(done)
+        .map(|webhook| DeliveryId { event, webhook })
+        .collect()
+}

@@ -1,0 +1,82 @@
+//! A registered destination.
+
+use std::{collections::BTreeMap, fmt, time::Duration};
+
+use hookwright_core::{Schedule, Secret};
+use serde::{Deserialize, Serialize};
+
+use crate::{StoreError, TenantId, Timestamp, WebhookId};
+
+/// A registered destination, without its secrets.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Webhook {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Its id.
+    pub id: WebhookId,
+    /// What its owner chose.
+    pub settings: WebhookSettings,
+    /// When it was registered.
+    pub created_at: Timestamp,
+    /// When its settings last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A webhook as the engine needs it: with the secrets to sign with.
+#[derive(Clone, Debug)]
+pub struct SigningWebhook {
+    /// The webhook.
+    pub webhook: Webhook,
+    /// Newest first, never empty.
+    pub secrets: Vec<Secret>,
+}
+
+/// What the owner of a webhook chooses. Validated before it gets here; stored as one JSON document.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WebhookSettings {
+    /// For people.
+    pub name: String,
+    /// Where deliveries go.
+    pub url: String,
+    /// Name of the platform dialect.
+    pub profile: String,
+    /// Exact types, `prefix.*` or `*`; empty means all.
+    pub event_types: Vec<String>,
+    /// Sent with every request.
+    pub headers: CustomHeaders,
+    /// When failed deliveries are tried again; `None` is the profile's schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// Deadline of an attempt; `None` is the profile's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Whether new events are delivered.
+    pub active: bool,
+}
+
+/// Headers that a webhook's owner adds. Values may be credentials, so `Debug` shows the names only.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CustomHeaders(pub BTreeMap<String, String>);
+
+impl fmt::Debug for CustomHeaders {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+/// Secrets as they are stored, newest first.
+pub(crate) fn read_secrets(webhook: WebhookId, values: Vec<Vec<u8>>) -> Result<Vec<Secret>, StoreError> {
+    let inconsistent = |problem: String| StoreError::Inconsistent {
+        table: "webhook_secret",
+        row: webhook.to_string(),
+        problem,
+    };
+    values
+        .into_iter()
+        .map(|value| {
+            let text = String::from_utf8(value).map_err(|_| inconsistent(String::from("not UTF-8")))?;
+            Secret::parse(&text).map_err(|error| inconsistent(error.to_string()))
+        })
+        .collect()
+}
