@@ -1,1 +1,43 @@
-fn main() {}
+//! `hookwright`: the service and its command line.
+
+mod args;
+mod client;
+mod commands;
+mod failure;
+mod input;
+mod receiver;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::{
+    args::{Command, Options},
+    failure::Failure,
+};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::Failed(format!("cannot start: {error}")).report(),
+    };
+    match runtime.block_on(run(options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(options: Options) -> Result<(), Failure> {
+    match options.command {
+        Command::Serve(args) => commands::serve::run(args).await,
+        Command::Dev(args) => commands::dev::run(args).await,
+        Command::Demo(args) => commands::demo::run(args).await,
+        Command::Register(args) => commands::register::run(args).await,
+        Command::Publish(args) => commands::publish::run(args).await,
+        Command::Deliveries(args) => commands::deliveries::run(args).await,
+        Command::Verify(args) => commands::verify::run(args).await,
+        Command::Sign(args) => commands::sign::run(args),
+    }
+}

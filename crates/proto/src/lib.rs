@@ -6,7 +6,6 @@
 /// `hookwright.v1`, version 1 of the service.
 #[expect(
     missing_docs,
-    unreachable_pub,
     clippy::pedantic,
     clippy::allow_attributes,
     clippy::allow_attributes_without_reason,

@@ -1,1 +1,25 @@
-//! Placeholder
+//! The hookwright service: the gRPC API, the delivery engine and egress towards receivers, as a library.
+//!
+//! ```text
+//!   gRPC ──► api ──► Intake ──► engine ──► egress ──► receivers
+//!             │                   │
+//!             └──────► store ◄────┘
+//! ```
+//!
+//! [`Server::start`] brings one node up, [`Server::stop`] ends it without losing or repeating a delivery. The API and the
+//! engine know each other through the intake alone; neither contains SQL; egress knows neither.
+
+mod api;
+mod config;
+mod directory;
+mod egress;
+mod engine;
+mod lifecycle;
+mod maintenance;
+
+pub use self::{
+    config::Config,
+    egress::{AddressRules, EgressRules, TargetError},
+    engine::EngineLimits,
+    lifecycle::{Server, StartError},
+};

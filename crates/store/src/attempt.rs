@@ -127,6 +127,17 @@ pub enum End {
     Parked(Timestamp),
 }
 
+impl End {
+    /// Whether a retry row stands for the delivery afterwards.
+    pub(crate) fn writes_retry(&self) -> bool {
+        match self {
+            Self::Attempted(attempt) => matches!(attempt.next, Next::Retry(_)),
+            Self::Released(_) | Self::Parked(_) => true,
+            Self::Cancelled => false,
+        }
+    }
+}
+
 /// The result of one HTTP exchange.
 #[derive(Debug)]
 pub struct AttemptEnd {

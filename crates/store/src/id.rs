@@ -1,4 +1,4 @@
-//! Typed ids: a UUIDv7 behind a prefix that says what it names, written as 26 characters of base32.
+//! Typed ids: a `UUIDv7` behind a prefix that says what it names, written as 26 characters of base32.
 //!
 //! The text form is that of the [TypeID specification](https://github.com/jetify-com/typeid/tree/main/spec) 0.3:
 //! lower-case Crockford base32 of the 128 bits, most significant first, so ids sort as text in order of creation.
@@ -94,7 +94,7 @@ fn created_at(id: Uuid) -> Timestamp {
     Timestamp::from_unix_micros((id.as_u128() >> 80) as i64 * 1_000)
 }
 
-/// Mints UUIDv7s that only ever grow, even within a millisecond or when the clock goes back.
+/// Mints `UUIDv7s` that only ever grow, even within a millisecond or when the clock goes back.
 #[derive(Debug)]
 pub(crate) struct Minter {
     last: u128,

@@ -109,8 +109,8 @@ pub struct Retention {
 impl Default for Retention {
     fn default() -> Self {
         Self {
-            events: Duration::from_secs(30 * 86_400),
-            idempotency_keys: Duration::from_secs(48 * 3_600),
+            events: Duration::from_hours(720),
+            idempotency_keys: Duration::from_hours(48),
         }
     }
 }

@@ -23,6 +23,9 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
         write(&shared, &batch).await;
         // Only now may the low-water mark pass these events and may their retry rows be claimed again.
         shared.settle(&batch);
+        if batch.iter().any(|finish| finish.end.writes_retry()) {
+            shared.rescheduled.notify_one();
+        }
     }
 }
 

@@ -27,7 +27,7 @@ use std::{
 };
 
 use tokio::{
-    sync::{Mutex as AsyncMutex, mpsc, oneshot},
+    sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot},
     task::JoinSet,
 };
 
@@ -96,8 +96,19 @@ struct Shared {
     tracker: Mutex<Tracker>,
     claimed: Mutex<Claimed>,
     /// Held over a claim, so that no lane is given away in the middle of one.
-    lanes: AsyncMutex<BTreeSet<Lane>>,
+    lanes: AsyncMutex<Lanes>,
     accepted: mpsc::UnboundedSender<Accepted>,
+    /// Told whenever this node has written retry rows.
+    rescheduled: Notify,
+}
+
+/// This node's lanes.
+#[derive(Debug, Default)]
+struct Lanes {
+    /// Claimed from.
+    held: BTreeSet<Lane>,
+    /// Not claimed from any more, and given up once nothing of theirs is in memory.
+    leaving: BTreeSet<Lane>,
 }
 
 /// What a heartbeat found.
@@ -144,10 +155,11 @@ impl Node {
             stopping: AtomicBool::new(false),
             tracker: Mutex::new(Tracker::new()),
             claimed: Mutex::new(Claimed::default()),
-            lanes: AsyncMutex::new(BTreeSet::new()),
+            lanes: AsyncMutex::new(Lanes::default()),
             store,
             options,
             accepted,
+            rescheduled: Notify::new(),
         });
         shared.enlist().await?;
 
@@ -201,18 +213,22 @@ impl Node {
         Instant::now() + LEASE_MARGIN < lease_until
     }
 
+    /// Completes once this node has written retry rows since the last call; they may be due before the next look.
+    pub async fn rescheduled(&self) {
+        self.shared.rescheduled.notified().await;
+    }
+
     /// Renews the lease, takes its share of the lanes, and takes over from nodes that are gone. To be called about five
     /// times per lease.
     pub async fn heartbeat(&self) -> Result<Heartbeat, StoreError> {
         let shared = &self.shared;
         let mut heartbeat = Heartbeat::default();
-        let pulse = match shared.renew().await? {
-            Some(pulse) => pulse,
-            None => {
-                heartbeat.rejoined = true;
-                shared.restart().await?;
-                shared.renew().await?.ok_or(StoreError::Fenced)?
-            }
+        let pulse = if let Some(pulse) = shared.renew().await? {
+            pulse
+        } else {
+            heartbeat.rejoined = true;
+            shared.restart().await?;
+            shared.renew().await?.ok_or(StoreError::Fenced)?
         };
         heartbeat.nodes = pulse.nodes;
         heartbeat.recovered = shared.take_over().await?;
@@ -222,7 +238,7 @@ impl Node {
 
     /// The earliest retry row of every webhook in this node's lanes.
     pub async fn upcoming(&self) -> Result<Vec<Upcoming>, StoreError> {
-        let lanes: Vec<Lane> = self.shared.lanes.lock().await.iter().copied().collect();
+        let lanes: Vec<Lane> = self.shared.lanes.lock().await.held.iter().copied().collect();
         self.shared.store.engine().upcoming(&lanes).await
     }
 
@@ -235,7 +251,7 @@ impl Node {
             let claimed = shared.claimed();
             wants
                 .iter()
-                .filter(|want| lanes.contains(&want.lane) && want.limit > 0)
+                .filter(|want| lanes.held.contains(&want.lane) && want.limit > 0)
                 .map(|want| Want {
                     limit: want.limit + claimed.count(want.webhook),
                     ..*want
@@ -283,7 +299,7 @@ impl Publisher {
     /// stopped waiting.
     pub async fn publish(&self, event: NewEvent) -> Result<Published, PublishError> {
         let (answer, answered) = oneshot::channel();
-        let stopped = |_| PublishError::Store(StoreError::Stopped);
+        let stopped = |()| PublishError::Store(StoreError::Stopped);
         self.publishes
             .send(Submission { event, answer })
             .await
@@ -355,7 +371,7 @@ impl Shared {
     /// After a take-over: what was unsettled belongs to others now, under a new incarnation everything is fresh.
     async fn restart(&self) -> Result<(), StoreError> {
         tracing::warn!(incarnation = %self.incarnation(), "this node's lease was taken over; joining anew");
-        self.lanes.lock().await.clear();
+        *self.lanes.lock().await = Lanes::default();
         self.tracker().clear();
         self.enlist().await
     }
@@ -382,30 +398,36 @@ impl Shared {
 
         let mut lanes = self.lanes.lock().await;
         let map = engine.lanes(incarnation, now).await?;
-        // A lane that was taken away is not claimed from any more; one that is being given up stays out.
-        lanes.retain(|lane| map.own.contains(lane));
-        if lanes.len() > share {
-            let surplus: Vec<Lane> = lanes.iter().copied().skip(share).collect();
-            lanes.retain(|lane| !surplus.contains(lane));
+        // What the store says counts: lanes can have been taken away, or be there from the start.
+        lanes.leaving.retain(|lane| map.own.contains(lane));
+        lanes.held = map.own.difference(&lanes.leaving).copied().collect();
+        while lanes.held.len() < share
+            && let Some(lane) = lanes.leaving.pop_first()
+        {
+            lanes.held.insert(lane);
         }
-        let idle: Vec<Lane> = {
-            let busy = self.claimed().lanes();
-            map.own
-                .iter()
-                .copied()
-                .filter(|lane| !lanes.contains(lane) && !busy.contains(lane))
-                .collect()
-        };
+        while lanes.held.len() > share
+            && let Some(lane) = lanes.held.pop_last()
+        {
+            lanes.leaving.insert(lane);
+        }
+        let busy = self.claimed().lanes();
+        let idle: Vec<Lane> = lanes
+            .leaving
+            .iter()
+            .copied()
+            .filter(|lane| !busy.contains(lane))
+            .collect();
         if !idle.is_empty() {
             engine.release_lanes(incarnation, &idle).await?;
+            lanes.leaving.retain(|lane| !idle.contains(lane));
         }
-        if map.own.len() < share && map.free > 0 {
-            lanes.extend(
-                engine
-                    .claim_lanes(incarnation, share - map.own.len(), now)
-                    .await?,
-            );
+        if lanes.held.len() < share && map.free > 0 {
+            let claimed = engine
+                .claim_lanes(incarnation, share - lanes.held.len(), now)
+                .await?;
+            lanes.held.extend(claimed);
         }
-        Ok(lanes.len())
+        Ok(lanes.held.len())
     }
 }

@@ -88,8 +88,12 @@ async fn store(shared: &Shared, batch: Vec<Submission>) {
     let (rows, waiters) = prepare(shared, batch);
     match shared.store.engine().publish(shared.incarnation(), &rows).await {
         Ok(stored) => {
+            let spilled = rows.iter().any(|row| row.hot < row.webhooks.len());
             for ((row, waiter), stored) in rows.into_iter().zip(waiters).zip(stored) {
                 answer(shared, row, waiter, stored).await;
+            }
+            if spilled {
+                shared.rescheduled.notify_one();
             }
         }
         Err(error) if may_have_committed(&error) => reconcile(shared, rows, waiters, error).await,

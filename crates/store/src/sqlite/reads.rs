@@ -11,7 +11,7 @@ use crate::{
     delivery::{Facts, LastFact},
 };
 
-/// type, hot, webhook_ids, owner alive, number, verdict, outcome, http_status, ended_at, due_at
+/// type, hot, `webhook_ids`, owner alive, number, verdict, outcome, `http_status`, `ended_at`, `due_at`
 type FactsRow = (
     String,
     i64,
@@ -25,7 +25,7 @@ type FactsRow = (
     Option<i64>,
 );
 
-/// number, outcome, http_status, started_at, latency_us, error, response, next_at
+/// number, outcome, `http_status`, `started_at`, `latency_us`, error, response, `next_at`
 type AttemptRow = (
     i64,
     i16,

@@ -9,7 +9,7 @@ use crate::{
     webhook::read_secrets,
 };
 
-/// id, settings, created_at, updated_at
+/// id, settings, `created_at`, `updated_at`
 type WebhookRow = (Vec<u8>, String, i64, i64);
 
 impl Sqlite {

@@ -1,0 +1,61 @@
+//! What can be typed.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::commands::{
+    deliveries::DeliveriesArgs, demo::DemoArgs, dev::DevArgs, publish::PublishArgs, register::RegisterArgs,
+    serve::ServeArgs, sign::SignArgs, verify::VerifyArgs,
+};
+
+/// Webhook delivery: publish an event once, and every customer that asked for it gets a signed POST, retried until it
+/// arrives.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hookwright",
+    version,
+    max_term_width = 100,
+    after_help = "First time here? `hookwright demo` shows everything at work and needs nothing else; \
+                  `hookwright dev` starts a server to try things on.\n\n\
+                  Exit codes: 0 done, 1 failed or not valid, 2 wrong usage, 3 the server cannot be reached."
+)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the service.
+    Serve(ServeArgs),
+    /// Run the service with a local receiver that verifies and prints what arrives.
+    Dev(DevArgs),
+    /// Show deliveries to five platforms from publish to verified signature, then exit.
+    Demo(DemoArgs),
+    /// Register a webhook.
+    Register(RegisterArgs),
+    /// Publish an event.
+    Publish(PublishArgs),
+    /// List deliveries, or show one with its attempts.
+    Deliveries(DeliveriesArgs),
+    /// Check the signature of a received request.
+    Verify(VerifyArgs),
+    /// Sign a body as a platform would, to test a receiver.
+    Sign(SignArgs),
+}
+
+/// Where the service is, and how its answers are shown.
+#[derive(Debug, Args)]
+pub(crate) struct ClientArgs {
+    /// The service to talk to.
+    #[arg(
+        long,
+        env = "HOOKWRIGHT_SERVER",
+        default_value = "http://127.0.0.1:4300",
+        value_name = "URL"
+    )]
+    pub(crate) server: String,
+
+    /// Print the answer as JSON (proto3 JSON, one document).
+    #[arg(long)]
+    pub(crate) json: bool,
+}

@@ -1,0 +1,123 @@
+//! `hookwright dev`: a server to try things on, and a receiver that shows what arrives.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use anstream::println;
+use clap::Args;
+use hookwright_core::Secret;
+use hookwright_proto::v1;
+use hookwright_server::{AddressRules, Config, EgressRules, Server};
+use hookwright_store::StoreAddress;
+use tokio::sync::mpsc;
+
+use super::{serve::until_stopped, verify::find_profile};
+use crate::{
+    client,
+    failure::Failure,
+    receiver::{Arrival, Receiver},
+    terminal::{BAD, FAINT, GOOD, STRONG},
+};
+
+#[derive(Debug, Args)]
+pub(crate) struct DevArgs {
+    /// Where to serve gRPC; port 0 takes a free one.
+    #[arg(
+        long,
+        env = "HOOKWRIGHT_LISTEN",
+        default_value = "127.0.0.1:4300",
+        value_name = "ADDRESS"
+    )]
+    listen: SocketAddr,
+
+    /// Keep the data in this file. Without it everything is forgotten at the end.
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+
+    /// The dialect that the local receiver is sent. Can be given several times.
+    #[arg(long = "profile", default_value = "standard-webhooks", value_name = "PROFILE")]
+    profiles: Vec<String>,
+}
+
+pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
+    let failed = |error: &dyn ToString| Failure::Failed(error.to_string());
+    let profiles = args
+        .profiles
+        .iter()
+        .map(|name| find_profile(name))
+        .collect::<Result<Vec<_>, _>>()?;
+    let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
+    let file = args.data.unwrap_or_else(|| folder.path().join("dev.db"));
+    let mut config = Config::new(StoreAddress::Sqlite(file.clone()));
+    config.listen = args.listen;
+    config.egress = EgressRules {
+        addresses: AddressRules::Any,
+        allow_http: true,
+    };
+    let server = Server::start(config).await.map_err(|error| failed(&error))?;
+    let (arrivals, arrived) = mpsc::unbounded_channel();
+    let receiver = Receiver::start(arrivals).await.map_err(|error| failed(&error))?;
+
+    println!("listening on http://{}", server.local_addr());
+    println!("{FAINT}data in {}{FAINT:#}", file.display());
+    let server_url = format!("http://{}", server.local_addr());
+    let mut client = client::connect(&server_url).await?;
+    for profile in profiles {
+        let webhook = v1::Webhook {
+            name: String::from("hookwright dev"),
+            url: receiver.url(&profile.name),
+            profile: profile.name.clone(),
+            ..v1::Webhook::default()
+        };
+        let request = v1::RegisterRequest {
+            webhook: Some(webhook),
+            secret: String::new(),
+        };
+        let registered = client.register(request).await?.into_inner();
+        let secret = Secret::parse(&registered.secret).map_err(|error| failed(&error))?;
+        let webhook = registered.webhook.unwrap_or_default();
+        println!(
+            "{} delivers everything to {} as {}",
+            webhook.id, webhook.url, profile.title
+        );
+        receiver
+            .expect(&profile.name, Arc::clone(&profile), &secret, 0)
+            .map_err(Failure::Failed)?;
+    }
+    let port = if server.local_addr().port() == 4300 {
+        String::new()
+    } else {
+        format!(" --server {server_url}")
+    };
+    println!(
+        "\nIn another terminal: {STRONG}hookwright publish vault.created '{{\"vaultId\": \"vault_1\"}}'{port}{STRONG:#}\n"
+    );
+
+    let printer = tokio::spawn(print_arrivals(arrived));
+    until_stopped().await?;
+    printer.abort();
+    drop(client);
+    drop(receiver);
+    server.stop().await.map_err(|error| failed(&error))
+}
+
+async fn print_arrivals(mut arrived: mpsc::UnboundedReceiver<Arrival>) {
+    while let Some(arrival) = arrived.recv().await {
+        let id = arrival.id.as_deref().unwrap_or_default();
+        match &arrival.verdict {
+            Ok(envelope) => {
+                let event_type = envelope.event_type.as_deref().unwrap_or_default();
+                println!(
+                    "{GOOD}verified{GOOD:#} {event_type} {id} {FAINT}{} in {} us, answered {}{FAINT:#}",
+                    arrival.profile.name,
+                    arrival.took.as_micros(),
+                    arrival.answered.as_u16()
+                );
+            }
+            Err(refusal) => println!("{BAD}refused{BAD:#} {id} {} ({})", refusal.message, refusal.code),
+        }
+        println!(
+            "  {}",
+            String::from_utf8_lossy(&arrival.body).replace(|c: char| c.is_control(), " ")
+        );
+    }
+}

@@ -1,0 +1,10 @@
+//! One file per command: its arguments, and what it does.
+
+pub(crate) mod deliveries;
+pub(crate) mod demo;
+pub(crate) mod dev;
+pub(crate) mod publish;
+pub(crate) mod register;
+pub(crate) mod serve;
+pub(crate) mod sign;
+pub(crate) mod verify;

@@ -1,0 +1,141 @@
+//! Domain values as the wire has them.
+
+use std::time::Duration;
+
+use hookwright_core::{Jitter, Schedule};
+use hookwright_proto::v1;
+use hookwright_store::{Attempt, Delivery, DeliveryState, Event, Outcome, Timestamp, Webhook};
+
+pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
+    let settings = webhook.settings;
+    let state = if settings.active {
+        v1::WebhookState::Active
+    } else {
+        v1::WebhookState::Disabled
+    };
+    v1::Webhook {
+        id: webhook.id.to_string(),
+        name: settings.name,
+        url: settings.url,
+        profile: settings.profile,
+        event_types: settings.event_types,
+        headers: settings.headers.0.into_iter().collect(),
+        retry_policy: settings.schedule.map(retry_policy),
+        timeout: settings.timeout.map(duration),
+        state: state.into(),
+        create_time: Some(timestamp(webhook.created_at)),
+        update_time: Some(timestamp(webhook.updated_at)),
+    }
+}
+
+fn retry_policy(schedule: Schedule) -> v1::RetryPolicy {
+    let schedule = match schedule {
+        Schedule::List(delays) => v1::retry_policy::Schedule::List(v1::ListSchedule {
+            delays: delays.into_iter().map(duration).collect(),
+        }),
+        Schedule::Exponential {
+            base,
+            factor,
+            max_delay,
+            max_attempts,
+            jitter,
+        } => {
+            let jitter = match jitter {
+                Jitter::None => v1::Jitter::None,
+                Jitter::Equal => v1::Jitter::Equal,
+                Jitter::Full => v1::Jitter::Full,
+            };
+            v1::retry_policy::Schedule::Exponential(v1::ExponentialSchedule {
+                base: Some(duration(base)),
+                factor,
+                max_delay: Some(duration(max_delay)),
+                max_attempts,
+                jitter: jitter.into(),
+            })
+        }
+    };
+    v1::RetryPolicy {
+        schedule: Some(schedule),
+    }
+}
+
+pub(super) fn delivery(delivery: Delivery) -> v1::Delivery {
+    let (state, next_attempt_time) = match delivery.state {
+        DeliveryState::Scheduled(due_at) => (v1::DeliveryState::Scheduled, Some(timestamp(due_at))),
+        DeliveryState::Leased => (v1::DeliveryState::Leased, None),
+        DeliveryState::Delivered => (v1::DeliveryState::Delivered, None),
+        DeliveryState::Dead => (v1::DeliveryState::Dead, None),
+        DeliveryState::Cancelled => (v1::DeliveryState::Cancelled, None),
+    };
+    let last = delivery.last.as_ref();
+    v1::Delivery {
+        id: delivery.id.to_string(),
+        event_id: delivery.id.event.to_string(),
+        event_type: delivery.event_type,
+        webhook_id: delivery.id.webhook.to_string(),
+        state: state.into(),
+        attempt_count: delivery.attempt_count.into(),
+        last_outcome: last
+            .map_or(v1::Outcome::Unspecified, |last| outcome(last.outcome))
+            .into(),
+        last_http_status: last.and_then(|last| last.http_status).unwrap_or(0).into(),
+        next_attempt_time,
+        create_time: Some(timestamp(delivery.id.event.created_at())),
+        last_attempt_time: last.map(|last| timestamp(last.ended_at)),
+    }
+}
+
+pub(super) fn event(event: Event) -> v1::Event {
+    v1::Event {
+        id: event.id.to_string(),
+        create_time: Some(timestamp(event.id.created_at())),
+        r#type: event.event_type,
+        payload: event.payload,
+    }
+}
+
+pub(super) fn attempt(attempt: Attempt) -> v1::Attempt {
+    v1::Attempt {
+        number: attempt.number.into(),
+        outcome: outcome(attempt.outcome).into(),
+        http_status: attempt.http_status.unwrap_or(0).into(),
+        start_time: Some(timestamp(attempt.started_at)),
+        duration: Some(duration(attempt.latency)),
+        error: attempt.error.unwrap_or_default(),
+        response_body: attempt.response.unwrap_or_default(),
+        next_attempt_time: attempt.next_at.map(timestamp),
+    }
+}
+
+fn outcome(outcome: Outcome) -> v1::Outcome {
+    match outcome {
+        Outcome::Accepted => v1::Outcome::Accepted,
+        Outcome::Rejected => v1::Outcome::Rejected,
+        Outcome::TimedOut => v1::Outcome::TimedOut,
+        Outcome::Unreachable => v1::Outcome::Unreachable,
+        Outcome::TlsFailed => v1::Outcome::TlsFailed,
+        Outcome::BlockedAddress => v1::Outcome::BlockedAddress,
+        Outcome::Redirected => v1::Outcome::Redirected,
+        Outcome::ResponseTooLarge => v1::Outcome::ResponseTooLarge,
+    }
+}
+
+pub(super) fn timestamp(moment: Timestamp) -> pbjson_types::Timestamp {
+    let micros = moment.unix_micros();
+    let nanos = i32::try_from(micros.rem_euclid(1_000_000) * 1_000).unwrap_or(0);
+    pbjson_types::Timestamp {
+        seconds: micros.div_euclid(1_000_000),
+        nanos,
+    }
+}
+
+pub(super) fn timestamp_of_seconds(seconds: i64) -> pbjson_types::Timestamp {
+    pbjson_types::Timestamp { seconds, nanos: 0 }
+}
+
+fn duration(duration: Duration) -> pbjson_types::Duration {
+    pbjson_types::Duration {
+        seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),
+    }
+}

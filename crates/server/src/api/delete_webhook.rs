@@ -1,0 +1,20 @@
+//! `DeleteWebhook`: no more deliveries; the log stays.
+
+use hookwright_proto::v1;
+
+use super::{Service, error::ApiError, validate};
+
+impl Service {
+    pub(super) async fn delete_webhook(
+        &self,
+        request: v1::DeleteWebhookRequest,
+    ) -> Result<v1::DeleteWebhookResponse, ApiError> {
+        let id = validate::id("id", &request.id)?;
+        let tenant = self.tenant();
+        if !self.store.delete_webhook(tenant, id).await? {
+            return Err(ApiError::WebhookNotFound(request.id));
+        }
+        self.directory.reload(tenant).await?;
+        Ok(v1::DeleteWebhookResponse {})
+    }
+}

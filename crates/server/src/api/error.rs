@@ -1,0 +1,120 @@
+//! What a request can be refused for.
+
+use hookwright_store::{EventId, PublishError, StoreError};
+
+use crate::engine::IntakeError;
+
+/// A request that was not carried out. [`super::status`] says how each is told to the caller.
+#[derive(Debug)]
+pub(super) enum ApiError {
+    /// Some fields are not acceptable.
+    Invalid(Vec<Violation>),
+    WebhookNotFound(String),
+    DeliveryNotFound(String),
+    /// The idempotency key belongs to another event.
+    KeyReused(EventId),
+    Store(StoreError),
+    /// Webhooks changed faster than an event could be stored.
+    Contention,
+}
+
+/// A field that is not acceptable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Violation {
+    /// As in the proto, such as `webhook.url`.
+    pub(super) field: String,
+    /// Stable.
+    pub(super) reason: Reason,
+    /// For people: what is wrong, and what to do.
+    pub(super) description: String,
+}
+
+/// Why a field is not acceptable. The names are part of the API: `docs/errors.md`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reason {
+    EmptyUpdateMask,
+    ForbiddenHeader,
+    InvalidEventType,
+    InvalidHeader,
+    InvalidId,
+    InvalidIdempotencyKey,
+    InvalidName,
+    InvalidPageSize,
+    InvalidPageToken,
+    InvalidPayload,
+    InvalidRetryPolicy,
+    InvalidSecret,
+    InvalidTimeout,
+    InvalidUpdateMask,
+    InvalidUrl,
+    MissingField,
+    PayloadTooLarge,
+    TooManyValues,
+    UnknownProfile,
+    UnknownState,
+}
+
+impl Reason {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::EmptyUpdateMask => "EMPTY_UPDATE_MASK",
+            Self::ForbiddenHeader => "FORBIDDEN_HEADER",
+            Self::InvalidEventType => "INVALID_EVENT_TYPE",
+            Self::InvalidHeader => "INVALID_HEADER",
+            Self::InvalidId => "INVALID_ID",
+            Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
+            Self::InvalidName => "INVALID_NAME",
+            Self::InvalidPageSize => "INVALID_PAGE_SIZE",
+            Self::InvalidPageToken => "INVALID_PAGE_TOKEN",
+            Self::InvalidPayload => "INVALID_PAYLOAD",
+            Self::InvalidRetryPolicy => "INVALID_RETRY_POLICY",
+            Self::InvalidSecret => "INVALID_SECRET",
+            Self::InvalidTimeout => "INVALID_TIMEOUT",
+            Self::InvalidUpdateMask => "INVALID_UPDATE_MASK",
+            Self::InvalidUrl => "INVALID_URL",
+            Self::MissingField => "MISSING_FIELD",
+            Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::TooManyValues => "TOO_MANY_VALUES",
+            Self::UnknownProfile => "UNKNOWN_PROFILE",
+            Self::UnknownState => "UNKNOWN_STATE",
+        }
+    }
+}
+
+impl Violation {
+    pub(super) fn new(field: impl Into<String>, reason: Reason, description: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            reason,
+            description: description.into(),
+        }
+    }
+}
+
+impl From<Violation> for ApiError {
+    fn from(violation: Violation) -> Self {
+        Self::Invalid(vec![violation])
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<IntakeError> for ApiError {
+    fn from(error: IntakeError) -> Self {
+        match error {
+            IntakeError::Publish(PublishError::KeyReused(event)) => Self::KeyReused(event),
+            IntakeError::Publish(PublishError::StaleWebhooks) => Self::Contention,
+            IntakeError::Publish(PublishError::Store(error)) | IntakeError::Store(error) => {
+                Self::Store(error)
+            }
+            IntakeError::Publish(error) => {
+                tracing::error!(%error, "a publish failed in a way that has no answer yet");
+                Self::Store(StoreError::Stopped)
+            }
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The gRPC API: one file per RPC, each reads "validate, do, answer".
+
+mod convert;
+mod delete_webhook;
+mod error;
+mod get_delivery;
+mod get_webhook;
+mod list_deliveries;
+mod list_webhooks;
+mod page_token;
+mod publish;
+mod register;
+mod status;
+mod update_webhook;
+mod validate;
+mod verify;
+
+use std::{fmt, sync::Arc};
+
+use hookwright_proto::v1::{self, webhook_service_server::WebhookService};
+use hookwright_store::{Store, TenantId};
+use tonic::{Request, Response, Status};
+
+use crate::{directory::Directory, egress::EgressRules, engine::Intake};
+
+/// The service behind `hookwright.v1.WebhookService`.
+pub(crate) struct Service {
+    store: Store,
+    intake: Intake,
+    directory: Arc<Directory>,
+    egress: EgressRules,
+    payload_bytes_max: usize,
+}
+
+impl Service {
+    pub(crate) fn new(
+        store: Store,
+        intake: Intake,
+        directory: Arc<Directory>,
+        egress: EgressRules,
+        payload_bytes_max: usize,
+    ) -> Self {
+        Self {
+            store,
+            intake,
+            directory,
+            egress,
+            payload_bytes_max,
+        }
+    }
+
+    /// Whose request it is. Everything belongs to the default tenant until callers identify themselves.
+    #[expect(clippy::unused_self, reason = "will look the caller's key up")]
+    fn tenant(&self) -> TenantId {
+        TenantId::DEFAULT
+    }
+}
+
+impl fmt::Debug for Service {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").finish_non_exhaustive()
+    }
+}
+
+/// Answers an RPC with the method of the same name.
+macro_rules! rpcs {
+    ($($name:ident($request:ident) -> $response:ident;)+) => {
+        #[tonic::async_trait]
+        impl WebhookService for Service {
+            $(async fn $name(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
+                match Service::$name(self, request.into_inner()).await {
+                    Ok(response) => Ok(Response::new(response)),
+                    Err(error) => Err(error.into()),
+                }
+            })+
+        }
+    };
+}
+
+rpcs! {
+    register(RegisterRequest) -> RegisterResponse;
+    get_webhook(GetWebhookRequest) -> GetWebhookResponse;
+    list_webhooks(ListWebhooksRequest) -> ListWebhooksResponse;
+    update_webhook(UpdateWebhookRequest) -> UpdateWebhookResponse;
+    delete_webhook(DeleteWebhookRequest) -> DeleteWebhookResponse;
+    publish(PublishRequest) -> PublishResponse;
+    list_deliveries(ListDeliveriesRequest) -> ListDeliveriesResponse;
+    get_delivery(GetDeliveryRequest) -> GetDeliveryResponse;
+    verify(VerifyRequest) -> VerifyResponse;
+}

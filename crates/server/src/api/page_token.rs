@@ -1,0 +1,61 @@
+//! Page tokens: where a list goes on, and of which list they are.
+
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+
+use super::error::{Reason, Violation};
+
+/// Writes a token for the place of `id` in the list that `list` describes.
+pub(super) fn write(list: &impl Hash, id: impl ToString) -> String {
+    format!("{}.{}", id.to_string(), check(list))
+}
+
+/// Reads a token of that list; none when it is empty.
+pub(super) fn read<I: std::str::FromStr>(list: &impl Hash, token: &str) -> Result<Option<I>, Violation> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let refused = || {
+        Violation::new(
+            "page_token",
+            Reason::InvalidPageToken,
+            "not a token of this list; pass next_page_token of the page before, with the same filters",
+        )
+    };
+    let (id, written) = token.split_once('.').ok_or_else(refused)?;
+    if written != check(list) {
+        return Err(refused());
+    }
+    id.parse().map(Some).map_err(|_| refused())
+}
+
+/// Tells a token of another list, so that a mix-up is an error and not a gap. It protects nothing.
+fn check(list: &impl Hash) -> String {
+    let mut hasher = DefaultHasher::new();
+    list.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use hookwright_store::WebhookId;
+
+    use super::*;
+
+    #[test]
+    fn a_token_is_good_for_its_own_list_only() {
+        let id: WebhookId = "whk_01h455vb4pex5vsknk084sn02q".parse().unwrap();
+        let token = write(&("deliveries", 1), id);
+        assert_eq!(read::<WebhookId>(&("deliveries", 1), &token), Ok(Some(id)));
+        assert!(read::<WebhookId>(&("deliveries", 2), &token).is_err());
+        for bad in [
+            "x",
+            ".",
+            "whk_01h455vb4pex5vsknk084sn02q",
+            &token[1..],
+            &format!("{token}0"),
+        ] {
+            assert!(read::<WebhookId>(&("deliveries", 1), bad).is_err(), "{bad}");
+        }
+        assert_eq!(read::<WebhookId>(&("deliveries", 1), ""), Ok(None));
+    }
+}

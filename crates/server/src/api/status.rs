@@ -1,0 +1,118 @@
+//! Errors as gRPC tells them: a status, a stable reason, and the fields at fault. Nowhere else.
+
+use std::{collections::HashMap, time::Duration};
+
+use hookwright_store::StoreError;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
+
+use super::error::{ApiError, Violation};
+
+/// The `domain` of every `ErrorInfo`.
+const DOMAIN: &str = "hookwright";
+/// What a caller is told to wait before it tries again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
+
+impl From<ApiError> for Status {
+    fn from(error: ApiError) -> Self {
+        match error {
+            ApiError::Invalid(violations) => invalid(&violations),
+            ApiError::WebhookNotFound(id) => not_found("WEBHOOK_NOT_FOUND", "webhook", &id),
+            ApiError::DeliveryNotFound(id) => not_found("DELIVERY_NOT_FOUND", "delivery", &id),
+            ApiError::KeyReused(event) => status(
+                Code::AlreadyExists,
+                "IDEMPOTENCY_KEY_REUSED",
+                format!("the idempotency key was used for event {event}, which has another type or payload"),
+                [("event_id", event.to_string())],
+            ),
+            ApiError::Contention => retryable(
+                Code::Aborted,
+                "WEBHOOKS_CHANGING",
+                "the tenant's webhooks kept changing while the event was stored; publish it again",
+            ),
+            ApiError::Store(error) => of_store(&error),
+        }
+    }
+}
+
+fn invalid(violations: &[Violation]) -> Status {
+    let reason = violations
+        .first()
+        .map_or("INVALID_ARGUMENT", |violation| violation.reason.as_str());
+    let message: Vec<String> = violations
+        .iter()
+        .map(|violation| format!("{}: {}", violation.field, violation.description))
+        .collect();
+    let fields = violations
+        .iter()
+        .map(|violation| FieldViolation::new(violation.field.clone(), violation.description.clone()))
+        .collect::<Vec<_>>();
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    details.set_bad_request(fields);
+    Status::with_error_details(Code::InvalidArgument, message.join("; "), details)
+}
+
+fn not_found(reason: &str, kind: &str, id: &str) -> Status {
+    status(
+        Code::NotFound,
+        reason,
+        format!("there is no {kind} {id}"),
+        [("id", id.to_owned())],
+    )
+}
+
+/// The caller did nothing wrong. What the database said is for the log, not for the caller.
+fn of_store(error: &StoreError) -> Status {
+    match error {
+        StoreError::Stopped => retryable(
+            Code::Unavailable,
+            "SHUTTING_DOWN",
+            "this node is shutting down; try another one",
+        ),
+        StoreError::Fenced => retryable(
+            Code::Unavailable,
+            "NODE_FENCED",
+            "this node lost its lease and joins anew; try again",
+        ),
+        StoreError::Inconsistent { .. } => {
+            tracing::error!(%error, "the store holds what this version cannot read");
+            status(
+                Code::Internal,
+                "STORE_INCONSISTENT",
+                "a stored row cannot be read; the log has details",
+                [],
+            )
+        }
+        error => {
+            tracing::error!(%error, "the store failed");
+            retryable(
+                Code::Unavailable,
+                "STORE_UNAVAILABLE",
+                "the store does not answer; nothing was stored",
+            )
+        }
+    }
+}
+
+fn retryable(code: Code, reason: &str, message: &str) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    details.set_retry_info(Some(RETRY_DELAY));
+    Status::with_error_details(code, message, details)
+}
+
+fn status<const N: usize>(
+    code: Code,
+    reason: &str,
+    message: impl Into<String>,
+    metadata: [(&str, String); N],
+) -> Status {
+    let metadata: HashMap<String, String> = metadata
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    Status::with_error_details(
+        code,
+        message,
+        ErrorDetails::with_error_info(reason, DOMAIN, metadata),
+    )
+}

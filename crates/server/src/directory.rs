@@ -1,0 +1,289 @@
+//! The webhooks of each tenant, ready to match and to deliver to.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use hookwright_core::{Profile, Schedule, Signer, Verifier};
+use hookwright_store::{SigningWebhook, Store, StoreError, TenantId, Webhook, WebhookId};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tokio::sync::Semaphore;
+use url::Url;
+
+/// First attempts of one webhook that may wait in a node's memory. Beyond it they start as retry rows.
+const SLOTS_PER_WEBHOOK: usize = 2_048;
+
+/// Copies of the tenants' webhooks, read when first needed and again when they have changed.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    store: Store,
+    tenants: RwLock<HashMap<TenantId, Arc<TenantIndex>>>,
+    /// Of all tenants read so far.
+    webhooks: RwLock<HashMap<WebhookId, Arc<LiveWebhook>>>,
+}
+
+/// A tenant's webhooks by what they want.
+#[derive(Debug, Default)]
+pub(crate) struct TenantIndex {
+    pub(crate) version: i64,
+    all: Vec<Arc<LiveWebhook>>,
+    /// Those that want everything.
+    every_type: Vec<usize>,
+    exact: HashMap<String, Vec<usize>>,
+    /// By what stands before `.*`, the dot included.
+    prefixes: HashMap<String, Vec<usize>>,
+}
+
+/// A webhook with all that an attempt needs worked out.
+#[derive(Debug)]
+pub(crate) struct LiveWebhook {
+    pub(crate) webhook: Webhook,
+    pub(crate) profile: Arc<Profile>,
+    pub(crate) signer: Signer,
+    pub(crate) verifier: Verifier,
+    pub(crate) url: Url,
+    /// The owner's own headers and the content type.
+    pub(crate) headers: HeaderMap,
+    pub(crate) schedule: Schedule,
+    pub(crate) timeout: Duration,
+    /// Room in this node's memory.
+    pub(crate) slots: Arc<Semaphore>,
+}
+
+impl LiveWebhook {
+    pub(crate) fn id(&self) -> WebhookId {
+        self.webhook.id
+    }
+}
+
+impl Directory {
+    pub(crate) fn new(store: Store) -> Self {
+        Self {
+            store,
+            tenants: RwLock::default(),
+            webhooks: RwLock::default(),
+        }
+    }
+
+    /// A tenant's webhooks, as of the last reading.
+    pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<Arc<TenantIndex>, StoreError> {
+        let known = self
+            .tenants
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&tenant)
+            .cloned();
+        match known {
+            Some(index) => Ok(index),
+            None => self.reload(tenant).await,
+        }
+    }
+
+    /// A webhook of any tenant read so far.
+    pub(crate) fn webhook(&self, id: WebhookId) -> Option<Arc<LiveWebhook>> {
+        self.webhooks
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&id)
+            .cloned()
+    }
+
+    /// Reads a tenant's webhooks again.
+    pub(crate) async fn reload(&self, tenant: TenantId) -> Result<Arc<TenantIndex>, StoreError> {
+        let read = self.store.tenant_webhooks(tenant).await?;
+        let live: Vec<_> = read
+            .webhooks
+            .into_iter()
+            .filter_map(|webhook| self.enliven(webhook))
+            .collect();
+        let index = Arc::new(TenantIndex::build(read.version, live));
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newer) = tenants.get(&tenant).filter(|known| known.version > index.version) {
+            // Two readings overtook each other.
+            return Ok(Arc::clone(newer));
+        }
+        tenants.insert(tenant, Arc::clone(&index));
+        let mut webhooks = self.webhooks.write().unwrap_or_else(PoisonError::into_inner);
+        webhooks.retain(|_, live| live.webhook.tenant != tenant);
+        webhooks.extend(index.all.iter().map(|live| (live.id(), Arc::clone(live))));
+        Ok(index)
+    }
+
+    /// Reads the tenants again whose webhooks changed on other nodes.
+    pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
+        let known: HashMap<TenantId, i64> = {
+            let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+            tenants
+                .iter()
+                .map(|(tenant, index)| (*tenant, index.version))
+                .collect()
+        };
+        let Some(oldest) = known.values().min() else {
+            return Ok(());
+        };
+        for (tenant, version) in self.store.tenants_changed_since(*oldest).await? {
+            if known.get(&tenant).is_some_and(|known| *known < version) {
+                self.reload(tenant).await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn enliven(&self, webhook: SigningWebhook) -> Option<Arc<LiveWebhook>> {
+        let id = webhook.webhook.id;
+        let slots = self.webhook(id).map(|known| Arc::clone(&known.slots));
+        match enliven(
+            webhook,
+            slots.unwrap_or_else(|| Arc::new(Semaphore::new(SLOTS_PER_WEBHOOK))),
+        ) {
+            Ok(live) => Some(Arc::new(live)),
+            Err(problem) => {
+                // It was checked when it was registered: a profile of a newer version, say.
+                tracing::error!(webhook = %id, problem, "this webhook cannot be delivered to");
+                None
+            }
+        }
+    }
+}
+
+fn enliven(webhook: SigningWebhook, slots: Arc<Semaphore>) -> Result<LiveWebhook, String> {
+    let SigningWebhook { webhook, secrets } = webhook;
+    let settings = &webhook.settings;
+    let profile =
+        Profile::builtin(&settings.profile).ok_or_else(|| format!("unknown profile {}", settings.profile))?;
+    let signer = Signer::for_profile(&profile, &secrets).map_err(|error| error.to_string())?;
+    let verifier = Verifier::for_profile(&profile, &secrets).map_err(|error| error.to_string())?;
+    let url = Url::parse(&settings.url).map_err(|error| error.to_string())?;
+    let mut headers = HeaderMap::new();
+    for (name, value) in &settings.headers.0 {
+        let name = HeaderName::try_from(name).map_err(|error| error.to_string())?;
+        let mut value = HeaderValue::try_from(value).map_err(|error| error.to_string())?;
+        value.set_sensitive(true);
+        headers.insert(name, value);
+    }
+    let content_type = HeaderValue::try_from(profile.content_type()).map_err(|error| error.to_string())?;
+    headers.insert(header::CONTENT_TYPE, content_type);
+    Ok(LiveWebhook {
+        signer,
+        verifier,
+        url,
+        headers,
+        schedule: settings
+            .schedule
+            .clone()
+            .unwrap_or_else(|| profile.schedule.clone()),
+        timeout: settings.timeout.unwrap_or(profile.timeout),
+        slots,
+        profile,
+        webhook,
+    })
+}
+
+impl TenantIndex {
+    fn build(version: i64, all: Vec<Arc<LiveWebhook>>) -> Self {
+        let mut index = Self {
+            version,
+            ..Self::default()
+        };
+        for (position, live) in all.iter().enumerate() {
+            let settings = &live.webhook.settings;
+            if !settings.active {
+                continue;
+            }
+            if settings.event_types.is_empty() || settings.event_types.iter().any(|pattern| pattern == "*") {
+                index.every_type.push(position);
+                continue;
+            }
+            for pattern in &settings.event_types {
+                let (key, positions) = match pattern.strip_suffix('*') {
+                    Some(prefix) => (prefix, &mut index.prefixes),
+                    None => (pattern.as_str(), &mut index.exact),
+                };
+                positions.entry(key.to_owned()).or_default().push(position);
+            }
+        }
+        index.all = all;
+        index
+    }
+
+    /// The webhooks that an event of this type goes to, oldest first, each once.
+    pub(crate) fn matching(&self, event_type: &str) -> Vec<&Arc<LiveWebhook>> {
+        let mut positions = self.every_type.clone();
+        positions.extend(self.exact.get(event_type).into_iter().flatten());
+        if !self.prefixes.is_empty() {
+            for (dot, _) in event_type.match_indices('.') {
+                positions.extend(self.prefixes.get(&event_type[..=dot]).into_iter().flatten());
+            }
+        }
+        positions.sort_unstable();
+        positions.dedup();
+        positions
+            .into_iter()
+            .filter_map(|position| self.all.get(position))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hookwright_core::Secret;
+    use hookwright_store::{Clock, CustomHeaders, StoreAddress, WebhookSettings};
+
+    use super::*;
+
+    async fn index_of(dir: &std::path::Path, patterns: &[&[&str]]) -> Arc<TenantIndex> {
+        let store = Store::open(&StoreAddress::Sqlite(dir.join("hookwright.db")), Clock::system())
+            .await
+            .unwrap();
+        for (number, patterns) in patterns.iter().enumerate() {
+            let settings = WebhookSettings {
+                name: number.to_string(),
+                url: String::from("https://example.com/"),
+                profile: String::from("generic"),
+                event_types: patterns.iter().map(ToString::to_string).collect(),
+                headers: CustomHeaders::default(),
+                schedule: None,
+                timeout: None,
+                active: true,
+            };
+            let secret = Secret::parse("a secret of some length").unwrap();
+            store
+                .insert_webhook(TenantId::DEFAULT, settings, &[secret])
+                .await
+                .unwrap();
+        }
+        Directory::new(store).tenant(TenantId::DEFAULT).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_event_goes_to_every_webhook_that_asked_for_it_and_to_each_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let webhooks: [&[&str]; 6] = [
+            &["vault.created"],
+            &["vault.*", "vault.created"],
+            &["*"],
+            &[],
+            &["stream.*"],
+            &["vault.data.*"],
+        ];
+        let index = index_of(dir.path(), &webhooks).await;
+        let names = |event_type| {
+            let matching = index.matching(event_type);
+            matching
+                .iter()
+                .map(|live| live.webhook.settings.name.clone())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(names("vault.created"), ["0", "1", "2", "3"]);
+        assert_eq!(names("vault.data.updated"), ["1", "2", "3", "5"]);
+        assert_eq!(
+            names("vault"),
+            ["2", "3"],
+            "vault.* is what stands below vault, not vault itself"
+        );
+        assert_eq!(names("vaults.created"), ["2", "3"]);
+        assert_eq!(names("stream.data"), ["2", "3", "4"]);
+    }
+}

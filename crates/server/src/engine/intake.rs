@@ -1,0 +1,89 @@
+//! Where the API hands events to the engine.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hookwright_store::{
+    Destination, NewEvent, PublishError, Published, Publisher, Slot, StoreError, TenantId,
+};
+use tokio::sync::Semaphore;
+
+use crate::directory::{Directory, LiveWebhook};
+
+/// How often a publish starts over because the tenant's webhooks changed under it. Each time it has read them anew, so
+/// reaching this takes somebody who changes webhooks without a pause.
+const STALE_MAX: usize = 20;
+
+/// Accepts events: chooses their webhooks, sets memory aside for the first attempts, stores them.
+#[derive(Clone, Debug)]
+pub(crate) struct Intake {
+    directory: Arc<Directory>,
+    publisher: Publisher,
+    /// In KiB.
+    memory: Arc<Semaphore>,
+}
+
+/// Why an event was not accepted.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IntakeError {
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Intake {
+    pub(super) fn new(directory: Arc<Directory>, publisher: Publisher, memory: Arc<Semaphore>) -> Self {
+        Self {
+            directory,
+            publisher,
+            memory,
+        }
+    }
+
+    /// Stores an event and starts its deliveries. Answered after the commit.
+    pub(crate) async fn publish(
+        &self,
+        tenant: TenantId,
+        event_type: String,
+        payload: Bytes,
+        idempotency_key: Option<String>,
+    ) -> Result<Published, IntakeError> {
+        let mut index = self.directory.tenant(tenant).await?;
+        let mut tries = 0;
+        loop {
+            let destinations = index
+                .matching(&event_type)
+                .into_iter()
+                .map(|live| Destination {
+                    webhook: live.id(),
+                    slot: reserve(&self.memory, live, payload.len()),
+                })
+                .collect();
+            let event = NewEvent {
+                tenant,
+                tenant_version: index.version,
+                event_type: event_type.clone(),
+                payload: payload.clone(),
+                destinations,
+                idempotency_key: idempotency_key.clone(),
+            };
+            tries += 1;
+            match self.publisher.publish(event).await {
+                Err(PublishError::StaleWebhooks) if tries < STALE_MAX => {
+                    index = self.directory.reload(tenant).await?
+                }
+                result => return Ok(result?),
+            }
+        }
+    }
+}
+
+/// Memory for one delivery, unless there is none left. Then it starts from the store: later, but not lost.
+pub(super) fn reserve(memory: &Arc<Semaphore>, live: &LiveWebhook, payload_bytes: usize) -> Option<Slot> {
+    // One KiB more than the payload, for everything around it.
+    let kib = u32::try_from(payload_bytes / 1_024 + 2).unwrap_or(u32::MAX);
+    let webhook = Arc::clone(&live.slots).try_acquire_owned().ok()?;
+    let node = Arc::clone(memory).try_acquire_many_owned(kib).ok()?;
+    Some(Slot::new(node, webhook))
+}

@@ -1,0 +1,167 @@
+//! The delivery engine: from an accepted event to the end of each of its deliveries.
+//!
+//! ```text
+//!  api ── Intake ──► store (group commit) ── accepted ──►┐
+//!                                                        ├─► dispatcher ──► attempt ──► store (finish)
+//!                    store (retry rows) ──► poller ──────►┘   a queue per webhook,
+//!                                                             taken from in turns
+//!  lease: heartbeats, recovery, webhooks changed elsewhere
+//! ```
+//!
+//! Each part is a task with one loop. The engine stops in the order in which deliveries flow: no new claims, nothing new
+//! started, attempts under way finished or given back, lease given up.
+
+mod attempt;
+mod dispatcher;
+mod intake;
+mod lease;
+mod poller;
+mod retry;
+
+use std::{sync::Arc, time::Duration};
+
+use hookwright_store::{Node, NodeOptions, Store, StoreError};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) use self::intake::{Intake, IntakeError};
+use self::{attempt::AttemptContext, dispatcher::Dispatcher, poller::Poller};
+use crate::{directory::Directory, egress::EgressClient};
+
+/// How much the engine takes on.
+#[derive(Clone, Debug)]
+pub struct EngineLimits {
+    /// HTTP exchanges at the same time.
+    pub attempts_max: usize,
+    /// HTTP exchanges at the same time with one webhook.
+    pub attempts_per_webhook_max: usize,
+    /// Memory for deliveries that wait for their attempt or are in it, in KiB of payload.
+    pub memory_kib_max: usize,
+}
+
+impl Default for EngineLimits {
+    fn default() -> Self {
+        Self {
+            attempts_max: 1_024,
+            attempts_per_webhook_max: 64,
+            memory_kib_max: 128 * 1_024,
+        }
+    }
+}
+
+/// A running engine.
+#[derive(Debug)]
+pub(crate) struct Engine {
+    node: Arc<Node>,
+    intake: Intake,
+    /// Stops the poller, then the dispatcher, then the lease.
+    stop_claiming: CancellationToken,
+    stop_starting: CancellationToken,
+    interrupt: CancellationToken,
+    stop_lease: CancellationToken,
+    poller: JoinHandle<()>,
+    dispatcher: JoinHandle<()>,
+    lease: JoinHandle<()>,
+}
+
+impl Engine {
+    /// Joins the store as a node and starts delivering.
+    pub(crate) async fn start(
+        store: Store,
+        options: NodeOptions,
+        limits: EngineLimits,
+        directory: Arc<Directory>,
+        egress: EgressClient,
+    ) -> Result<Self, StoreError> {
+        let (accepted, accepted_queue) = mpsc::unbounded_channel();
+        let heartbeat_every = options.lease / 5;
+        let clock = store.clock().clone();
+        let node = Arc::new(Node::join(store, options, accepted).await?);
+        let memory = Arc::new(Semaphore::new(limits.memory_kib_max));
+        let intake = Intake::new(Arc::clone(&directory), node.publisher(), Arc::clone(&memory));
+
+        let stop_claiming = CancellationToken::new();
+        let stop_starting = CancellationToken::new();
+        let interrupt = CancellationToken::new();
+        let stop_lease = CancellationToken::new();
+
+        let (claimed, claimed_queue) = mpsc::channel(64);
+        let context = Arc::new(AttemptContext {
+            clock: clock.clone(),
+            directory: Arc::clone(&directory),
+            egress,
+            finisher: node.finisher(),
+            interrupt: interrupt.clone(),
+        });
+        let (rejoined, rejoined_signal) = mpsc::channel(1);
+        let dispatcher = Dispatcher::new(context, Arc::clone(&node), &limits);
+        let dispatcher = tokio::spawn(dispatcher.run(
+            accepted_queue,
+            claimed_queue,
+            rejoined_signal,
+            stop_starting.clone(),
+        ));
+        let poller = Poller {
+            node: Arc::clone(&node),
+            clock,
+            directory: Arc::clone(&directory),
+            memory,
+            claimed,
+        };
+        let poller = tokio::spawn(poller.run(stop_claiming.clone()));
+        let lease = tokio::spawn(lease::run(
+            Arc::clone(&node),
+            directory,
+            rejoined,
+            heartbeat_every,
+            stop_lease.clone(),
+        ));
+
+        Ok(Self {
+            node,
+            intake,
+            stop_claiming,
+            stop_starting,
+            interrupt,
+            stop_lease,
+            poller,
+            dispatcher,
+            lease,
+        })
+    }
+
+    /// Where events are published to.
+    pub(crate) fn intake(&self) -> Intake {
+        self.intake.clone()
+    }
+
+    /// Stops: attempts under way have `grace` to end, then they are given back as if they had not been made. Every other
+    /// [`Intake`] must be gone.
+    pub(crate) async fn stop(self, grace: Duration) -> Result<(), StoreError> {
+        drop(self.intake);
+        self.stop_claiming.cancel();
+        ended(self.poller.await);
+        self.stop_starting.cancel();
+        let mut dispatcher = self.dispatcher;
+        if tokio::time::timeout(grace, &mut dispatcher).await.is_err() {
+            self.interrupt.cancel();
+            ended(dispatcher.await);
+        }
+        self.stop_lease.cancel();
+        ended(self.lease.await);
+        match Arc::into_inner(self.node) {
+            Some(node) => node.leave().await,
+            // A task that panicked may still be unwinding with its clone. The lease runs out, and recovery does the rest.
+            None => Ok(()),
+        }
+    }
+}
+
+fn ended(result: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = result {
+        tracing::error!(%error, "a part of the engine broke down");
+    }
+}

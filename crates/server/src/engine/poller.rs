@@ -1,0 +1,181 @@
+//! Brings due retries from the store to the dispatcher.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hookwright_store::{
+    Clock, Due, End, Finish, Node, Origin, Slot, StoreError, Timestamp, Upcoming, Want, WebhookId,
+};
+use tokio::sync::{Semaphore, mpsc};
+use tokio_util::sync::CancellationToken;
+
+use super::{attempt::Job, intake::reserve};
+use crate::directory::Directory;
+
+/// How often to look for rows that other nodes wrote.
+const POLL_EVERY: Duration = Duration::from_millis(500);
+/// How soon to look again while there was more than could be taken.
+const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
+/// Deliveries claimed per webhook and look, so that one with a backlog does not take all the memory.
+const CLAIM_MAX: usize = 256;
+/// A payload's size is not known before it is claimed; this much memory is set aside for it.
+const PAYLOAD_GUESS_BYTES: usize = 8 * 1024;
+const BACKOFF_MAX: Duration = Duration::from_secs(5);
+
+pub(super) struct Poller {
+    pub(super) node: Arc<Node>,
+    pub(super) clock: Clock,
+    pub(super) directory: Arc<Directory>,
+    pub(super) memory: Arc<Semaphore>,
+    pub(super) claimed: mpsc::Sender<Vec<Job>>,
+}
+
+/// When to look again.
+#[derive(Debug, PartialEq, Eq)]
+struct Outlook {
+    /// The next row is due then.
+    alarm: Option<Timestamp>,
+    /// More is due than could be taken.
+    backlog: bool,
+}
+
+impl Poller {
+    pub(super) async fn run(self, stop: CancellationToken) {
+        let mut backoff = POLL_EVERY;
+        loop {
+            let outlook = match self.run_once().await {
+                Ok(outlook) => {
+                    backoff = POLL_EVERY;
+                    outlook
+                }
+                Err(error) => {
+                    tracing::error!(%error, "due retries could not be read");
+                    backoff = (backoff * 2).min(BACKOFF_MAX);
+                    Outlook {
+                        alarm: None,
+                        backlog: false,
+                    }
+                }
+            };
+            let pause = if outlook.backlog { BACKLOG_PAUSE } else { backoff };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                () = wait_for(&self.clock, outlook.alarm) => {}
+                () = self.node.rescheduled() => {
+                    // A burst of failures is one look, not one each.
+                    tokio::time::sleep(BACKLOG_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    async fn run_once(&self) -> Result<Outlook, StoreError> {
+        let upcoming = self.node.upcoming().await?;
+        let now = self.clock.now();
+        let alarm = upcoming
+            .iter()
+            .map(|row| row.due_at)
+            .filter(|due_at| *due_at > now)
+            .min();
+        let due: Vec<Upcoming> = upcoming.into_iter().filter(|row| row.due_at <= now).collect();
+        if due.is_empty() || !self.node.may_start() {
+            return Ok(Outlook {
+                alarm,
+                backlog: false,
+            });
+        }
+        let (wants, mut slots) = self.reserve_for(&due);
+        let claimed = self.node.claim(&wants).await?;
+        let mut counts: HashMap<WebhookId, usize> = HashMap::new();
+        let mut jobs = Vec::with_capacity(claimed.len());
+        for due in claimed {
+            *counts.entry(due.webhook).or_default() += 1;
+            match slots.get_mut(&due.webhook).and_then(Vec::pop) {
+                Some(slot) => jobs.push(job(due, slot)),
+                None => self.of_unknown_webhook(due).await?,
+            }
+        }
+        let backlog = wants
+            .iter()
+            .any(|want| counts.get(&want.webhook).copied().unwrap_or(0) == want.limit);
+        if !jobs.is_empty() {
+            // Fails only when the dispatcher is gone; the rows are still there.
+            let _ = self.claimed.send(jobs).await;
+        }
+        Ok(Outlook { alarm, backlog })
+    }
+
+    /// Memory for each webhook that has due rows, and how many of them that is enough for.
+    fn reserve_for(&self, due: &[Upcoming]) -> (Vec<Want>, HashMap<WebhookId, Vec<Slot>>) {
+        let mut wants = Vec::with_capacity(due.len());
+        let mut slots = HashMap::new();
+        for row in due {
+            let limit = match self.directory.webhook(row.webhook) {
+                Some(live) => {
+                    let reserved: Vec<Slot> =
+                        std::iter::from_fn(|| reserve(&self.memory, &live, PAYLOAD_GUESS_BYTES))
+                            .take(CLAIM_MAX)
+                            .collect();
+                    let limit = reserved.len();
+                    slots.insert(row.webhook, reserved);
+                    limit
+                }
+                // Deleted, or of a tenant not read yet: the rows tell which.
+                None => CLAIM_MAX,
+            };
+            if limit > 0 {
+                wants.push(Want {
+                    lane: row.lane,
+                    webhook: row.webhook,
+                    limit,
+                });
+            }
+        }
+        (wants, slots)
+    }
+
+    /// A delivery whose webhook is not in memory: after reading its tenant's webhooks it is due again, or cancelled.
+    async fn of_unknown_webhook(&self, due: Due) -> Result<(), StoreError> {
+        let tenant = due.event.tenant;
+        self.directory.tenant(tenant).await?;
+        if self.directory.webhook(due.webhook).is_none() {
+            self.directory.reload(tenant).await?;
+        }
+        let end = match self.directory.webhook(due.webhook) {
+            Some(_) => End::Released(due.due_at),
+            None => End::Cancelled,
+        };
+        let delivery = due.id();
+        let finish = Finish {
+            tenant,
+            delivery,
+            number: due.number,
+            origin: Origin::Retry,
+            end,
+        };
+        self.node.finisher().finish(finish).await;
+        Ok(())
+    }
+}
+
+async fn wait_for(clock: &Clock, alarm: Option<Timestamp>) {
+    match alarm {
+        Some(moment) => clock.sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+fn job(due: Due, slot: Slot) -> Job {
+    Job {
+        event: due.event,
+        webhook: due.webhook,
+        number: due.number,
+        origin: Origin::Retry,
+        slot,
+        queued_at: Instant::now(),
+    }
+}

@@ -1,0 +1,160 @@
+//! Starting and stopping a server, in the order that loses nothing.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use hookwright_proto::{FILE_DESCRIPTOR_SET, v1::webhook_service_server::WebhookServiceServer};
+use hookwright_store::{Store, StoreError};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tonic::transport::server::TcpIncoming;
+use tonic_health::server::HealthReporter;
+
+use crate::{Config, api::Service, directory::Directory, egress::EgressClient, engine::Engine, maintenance};
+
+/// Room for what surrounds a payload in a request.
+const REQUEST_OVERHEAD_BYTES: usize = 64 * 1024;
+/// A connection that says nothing is asked whether it is still there.
+const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The wanted address.
+        address: SocketAddr,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The HTTP client cannot be set up.
+    #[error("cannot set up the HTTP client: {0}")]
+    Egress(#[from] reqwest::Error),
+    /// gRPC cannot be set up.
+    #[error("cannot set up gRPC reflection: {0}")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    local_addr: SocketAddr,
+    engine_name: &'static str,
+    engine: Engine,
+    health: HealthReporter,
+    stop_listening: CancellationToken,
+    listener: JoinHandle<Result<(), tonic::transport::Error>>,
+    maintenance: JoinHandle<()>,
+    grace: Duration,
+}
+
+impl Server {
+    /// Opens the store, starts delivering, and serves the API. Answers are given as soon as this returns.
+    pub async fn start(config: Config) -> Result<Self, StartError> {
+        install_tls_provider();
+        let store = Store::open(&config.store, config.clock).await?;
+        // Bound before the node joins: a taken port must not leave a lease behind.
+        let listener = TcpListener::bind(config.listen)
+            .await
+            .map_err(|source| StartError::Listen {
+                address: config.listen,
+                source,
+            })?;
+        let local_addr = listener.local_addr().map_err(|source| StartError::Listen {
+            address: config.listen,
+            source,
+        })?;
+
+        let directory = Arc::new(Directory::new(store.clone()));
+        let egress = EgressClient::new(config.egress)?;
+        let engine = Engine::start(
+            store.clone(),
+            config.node,
+            config.engine,
+            Arc::clone(&directory),
+            egress,
+        )
+        .await?;
+
+        let service = Service::new(
+            store.clone(),
+            engine.intake(),
+            directory,
+            config.egress,
+            config.payload_bytes_max,
+        );
+        let service = WebhookServiceServer::new(service)
+            .max_decoding_message_size(config.payload_bytes_max * 4 + REQUEST_OVERHEAD_BYTES);
+        let (health, health_service) = tonic_health::server::health_reporter();
+        health.set_serving::<WebhookServiceServer<Service>>().await;
+        let reflection = || {
+            tonic_reflection::server::Builder::configure()
+                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        };
+
+        let stop_listening = CancellationToken::new();
+        let router = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .add_service(health_service)
+            .add_service(reflection().build_v1()?)
+            // What most command-line clients still speak.
+            .add_service(reflection().build_v1alpha()?)
+            .add_service(service);
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        let listener = tokio::spawn(
+            router.serve_with_incoming_shutdown(incoming, stop_listening.clone().cancelled_owned()),
+        );
+        let engine_name = store.engine_name();
+        let maintenance = tokio::spawn(maintenance::run(store, config.retention, stop_listening.clone()));
+
+        Ok(Self {
+            local_addr,
+            engine_name,
+            engine,
+            health,
+            stop_listening,
+            listener,
+            maintenance,
+            grace: config.grace,
+        })
+    }
+
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// `postgresql` or `sqlite`.
+    pub fn engine_name(&self) -> &'static str {
+        self.engine_name
+    }
+
+    /// Stops: says so to health checks, answers the requests that are under way, ends attempts or gives them back, and
+    /// leaves the store so that other nodes take over at once.
+    pub async fn stop(self) -> Result<(), StoreError> {
+        self.health
+            .set_not_serving::<WebhookServiceServer<Service>>()
+            .await;
+        self.stop_listening.cancel();
+        let mut listener = self.listener;
+        if tokio::time::timeout(self.grace, &mut listener).await.is_err() {
+            // A client that keeps a stream open must not keep the service from ending.
+            listener.abort();
+            let _ = listener.await;
+        }
+        // Ends by the same token; a step of retention that is under way is let finish.
+        let _ = self.maintenance.await;
+        self.engine.stop(self.grace).await
+    }
+}
+
+/// TLS towards receivers and databases: one implementation for the whole process.
+fn install_tls_provider() {
+    // Fails when it is installed already, by an earlier server in the same process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}

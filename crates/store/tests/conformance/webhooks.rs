@@ -1,0 +1,184 @@
+//! Tenants and webhooks: what is written is read, and every change has a version.
+
+use std::collections::HashSet;
+
+use hookwright_store::{TenantId, WebhookSettings};
+
+use crate::harness::{Harness, secret, settings};
+
+conformance! {
+    both:
+    a_webhook_is_read_as_it_was_written,
+    every_change_has_a_version_of_its_own,
+    a_tenant_has_one_id_for_ever,
+    a_tenant_sees_its_own_webhooks_only,
+}
+
+async fn a_webhook_is_read_as_it_was_written(harness: Harness) {
+    // Deliveries would go elsewhere or be signed with other secrets after a restart.
+    let process = harness.process().await;
+    let tenant = process.tenant("shop", 0).await.id;
+    let secrets = [secret(3), secret(1), secret(2)];
+    let written = process
+        .store
+        .insert_webhook(tenant, settings(1), &secrets)
+        .await
+        .unwrap();
+    assert_eq!(
+        (written.created_at, written.updated_at),
+        (harness.clock.now(), harness.clock.now())
+    );
+
+    harness.clock.advance(std::time::Duration::from_micros(1_001));
+    let changed = WebhookSettings {
+        active: false,
+        ..settings(2)
+    };
+    let updated = process
+        .store
+        .update_webhook(tenant, written.id, &changed)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(
+        (updated.created_at, updated.updated_at),
+        (written.created_at, harness.clock.now())
+    );
+    assert_eq!(updated.settings, changed);
+
+    let process = harness.crash(process).await;
+    assert_eq!(
+        process.store.webhook(tenant, written.id).await.unwrap(),
+        Some(updated.clone())
+    );
+    let live = process.store.tenant_webhooks(tenant).await.unwrap();
+    assert_eq!(live.webhooks.len(), 1);
+    assert_eq!(live.webhooks[0].webhook, updated);
+    let exposed = |secrets: &[hookwright_core::Secret]| {
+        secrets
+            .iter()
+            .map(|secret| secret.expose().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        exposed(&live.webhooks[0].secrets),
+        exposed(&secrets),
+        "the newest secret comes first"
+    );
+
+    assert!(process.store.delete_webhook(tenant, written.id).await.unwrap());
+    assert!(!process.store.delete_webhook(tenant, written.id).await.unwrap());
+    assert_eq!(process.store.webhook(tenant, written.id).await.unwrap(), None);
+    assert_eq!(
+        process
+            .store
+            .update_webhook(tenant, written.id, &changed)
+            .await
+            .unwrap(),
+        None
+    );
+    assert!(
+        process
+            .store
+            .tenant_webhooks(tenant)
+            .await
+            .unwrap()
+            .webhooks
+            .is_empty()
+    );
+}
+
+async fn every_change_has_a_version_of_its_own(harness: Harness) {
+    // A node that asks what changed would miss a webhook and never deliver to it.
+    let process = harness.process().await;
+    let other = harness.other_view(&process).await;
+    let tenants = [process.tenant("a", 0).await.id, process.tenant("b", 0).await.id];
+    let mut seen = HashSet::new();
+    let mut last = 0;
+    let mut ids = Vec::new();
+    for round in 0..12 {
+        let tenant = tenants[round % 2];
+        let store = if round % 3 == 0 { &other } else { &process.store };
+        match round % 4 {
+            0 | 1 => ids.push(
+                store
+                    .insert_webhook(tenant, settings(round), &[])
+                    .await
+                    .unwrap()
+                    .id,
+            ),
+            2 => assert!(
+                store
+                    .update_webhook(tenant, ids[ids.len() - 2], &settings(round))
+                    .await
+                    .unwrap()
+                    .is_some()
+            ),
+            _ => assert!(store.delete_webhook(tenant, ids[ids.len() - 1]).await.unwrap()),
+        }
+        let changed = process.store.tenants_changed_since(last).await.unwrap();
+        let version = process.store.tenant_webhooks(tenant).await.unwrap().version;
+        assert!(changed.contains(&(tenant, version)), "{changed:?}");
+        assert!(version > last && seen.insert(version));
+        last = changed.iter().map(|(_, version)| *version).max().unwrap();
+        assert!(
+            process
+                .store
+                .tenants_changed_since(last)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
+    // What changes nothing has no version.
+    assert!(!process.store.delete_webhook(tenants[0], ids[1]).await.unwrap());
+    assert!(
+        process
+            .store
+            .tenants_changed_since(last)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+async fn a_tenant_has_one_id_for_ever(harness: Harness) {
+    // A tenant's events would be split between two tenants of one name.
+    let process = harness.process().await;
+    let other = harness.other_view(&process).await;
+    assert_eq!(process.store.tenant("default").await.unwrap(), TenantId::DEFAULT);
+    let mut ids = HashSet::new();
+    for number in 0..10 {
+        let name = format!("tenant {number}");
+        let (a, b, c) = tokio::join!(
+            process.store.tenant(&name),
+            other.tenant(&name),
+            process.store.tenant(&name)
+        );
+        let (a, b, c) = (a.unwrap(), b.unwrap(), c.unwrap());
+        assert!(a == b && b == c && a != TenantId::DEFAULT);
+        assert!(ids.insert(a));
+    }
+    drop(other);
+    let process = harness.crash(process).await;
+    assert!(ids.contains(&process.store.tenant("tenant 7").await.unwrap()));
+}
+
+async fn a_tenant_sees_its_own_webhooks_only(harness: Harness) {
+    // A tenant could read, change or delete the webhooks of another.
+    let process = harness.process().await;
+    let (a, b) = (process.tenant("a", 1).await, process.tenant("b", 1).await);
+    let of_a = a.webhooks[0];
+    assert_ne!(a.webhooks, b.webhooks);
+    assert_eq!(process.store.webhook(b.id, of_a).await.unwrap(), None);
+    assert_eq!(
+        process
+            .store
+            .update_webhook(b.id, of_a, &settings(5))
+            .await
+            .unwrap(),
+        None
+    );
+    assert!(!process.store.delete_webhook(b.id, of_a).await.unwrap());
+    assert!(process.store.webhook(a.id, of_a).await.unwrap().is_some());
+}
