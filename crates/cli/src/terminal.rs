@@ -1,5 +1,7 @@
 //! How things look. Colours show only where the output is a terminal that has them.
 
+use std::fmt::Write as _;
+
 use anstream::println;
 use anstyle::{AnsiColor, Style};
 
@@ -57,7 +59,8 @@ fn print_row<const N: usize>(row: &[Cell; N], widths: [usize; N]) {
         } else {
             String::new()
         };
-        line.push_str(&format!("{style}{text}{style:#}{padding}"));
+        // Writing to a string does not fail.
+        let _ = write!(line, "{style}{text}{style:#}{padding}");
     }
     println!("{}", line.trim_end());
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use hookwright_store::{Retention, Store};
 use tokio_util::sync::CancellationToken;
 
-const EVERY: Duration = Duration::from_secs(3_600);
+const EVERY: Duration = Duration::from_hours(1);
 
 pub(crate) async fn run(store: Store, retention: Retention, stop: CancellationToken) {
     loop {
@@ -13,7 +13,7 @@ pub(crate) async fn run(store: Store, retention: Retention, stop: CancellationTo
             Ok(0) => {}
             Ok(removed) => tracing::info!(removed, "retention removed old parts of the log"),
             Err(error) => {
-                tracing::error!(%error, "maintenance of the log failed; it is tried again in an hour")
+                tracing::error!(%error, "maintenance of the log failed; it is tried again in an hour");
             }
         }
         tokio::select! {

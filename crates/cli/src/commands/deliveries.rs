@@ -1,5 +1,7 @@
 //! `hookwright deliveries`.
 
+use std::time::Duration;
+
 use anstream::println;
 use clap::{Args, ValueEnum};
 use hookwright_proto::v1;
@@ -169,10 +171,10 @@ async fn show(client: &mut Client, id: String, json: bool) -> Result<(), Failure
         .iter()
         .map(|attempt| {
             let ok = attempt.outcome() == v1::Outcome::Accepted;
-            let duration = attempt
+            let took = attempt
                 .duration
-                .as_ref()
-                .map_or(0.0, |d| d.seconds as f64 * 1e3 + f64::from(d.nanos) / 1e6);
+                .and_then(|took| Duration::try_from(took).ok())
+                .unwrap_or_default();
             [
                 attempt.number.to_string().into(),
                 attempt
@@ -181,7 +183,7 @@ async fn show(client: &mut Client, id: String, json: bool) -> Result<(), Failure
                     .map(rfc3339)
                     .unwrap_or_default()
                     .into(),
-                format!("{duration:.1} ms").into(),
+                format!("{:.1} ms", took.as_secs_f64() * 1e3).into(),
                 Cell::styled(
                     last(attempt.outcome(), attempt.http_status),
                     if ok { GOOD } else { BAD },

@@ -27,7 +27,7 @@ const PLATFORMS: [&str; 5] = ["filedgr", "digivault", "aetherflow", "contractai"
 /// The platform whose receiver fails first: its own schedule tries again after two seconds.
 const FAILS_FIRST: &str = "filedgr";
 /// Far more than the demo takes; only a broken one gets here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {

@@ -22,7 +22,7 @@ pub(crate) struct ServeArgs {
     )]
     listen: SocketAddr,
 
-    /// Where the data is: postgres://user@host/database, or sqlite:FILE. Without it DATABASE_URL is used if it is set,
+    /// Where the data is: <postgres://user@host/database>, or sqlite:FILE. Without it `DATABASE_URL` is used if it is set,
     /// else the file hookwright.db in this folder.
     #[arg(long, env = "HOOKWRIGHT_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,
@@ -62,7 +62,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "DURATION")]
     grace: Duration,
 
-    /// How to write the log, on standard error. RUST_LOG chooses what is in it.
+    /// How to write the log, on standard error. `RUST_LOG` chooses what is in it.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
 }
@@ -147,7 +147,7 @@ fn store_address(store: Option<&str>, data: Option<PathBuf>) -> Result<StoreAddr
 
 fn parse_lease(text: &str) -> Result<Duration, String> {
     let lease = parse_duration(text)?;
-    if !(Duration::from_secs(3)..=Duration::from_secs(60)).contains(&lease) {
+    if !(Duration::from_secs(3)..=Duration::from_mins(1)).contains(&lease) {
         return Err(String::from("3s to 60s"));
     }
     Ok(lease)

@@ -48,7 +48,7 @@ impl Service {
             deliveries,
             next_page_token: page
                 .next
-                .map_or_else(String::new, |id: DeliveryId| page_token::write(&list, id)),
+                .map_or_else(String::new, |id: DeliveryId| page_token::write(&list, &id)),
         })
     }
 }

@@ -19,7 +19,7 @@ impl Service {
             webhooks: page.rows.into_iter().map(convert::webhook).collect(),
             next_page_token: page
                 .next
-                .map_or_else(String::new, |id| page_token::write(&LIST, id)),
+                .map_or_else(String::new, |id| page_token::write(&LIST, &id)),
         })
     }
 }

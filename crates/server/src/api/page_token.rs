@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher as _};
 use super::error::{Reason, Violation};
 
 /// Writes a token for the place of `id` in the list that `list` describes.
-pub(super) fn write(list: &impl Hash, id: impl ToString) -> String {
+pub(super) fn write(list: &impl Hash, id: &impl ToString) -> String {
     format!("{}.{}", id.to_string(), check(list))
 }
 
@@ -44,7 +44,7 @@ mod tests {
     #[test]
     fn a_token_is_good_for_its_own_list_only() {
         let id: WebhookId = "whk_01h455vb4pex5vsknk084sn02q".parse().unwrap();
-        let token = write(&("deliveries", 1), id);
+        let token = write(&("deliveries", 1), &id);
         assert_eq!(read::<WebhookId>(&("deliveries", 1), &token), Ok(Some(id)));
         assert!(read::<WebhookId>(&("deliveries", 2), &token).is_err());
         for bad in [

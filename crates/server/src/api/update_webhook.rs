@@ -35,7 +35,7 @@ impl Service {
         let tenant = self.tenant();
         let not_found = || ApiError::WebhookNotFound(id.to_string());
         let current = self.store.webhook(tenant, id).await?.ok_or_else(not_found)?;
-        let settings = apply(current.settings, webhook, &paths, self.egress)?;
+        let settings = apply(current.settings, &webhook, &paths, self.egress)?;
         let updated = self
             .store
             .update_webhook(tenant, id, &settings)
@@ -50,7 +50,7 @@ impl Service {
 
 fn apply(
     mut settings: WebhookSettings,
-    new: v1::Webhook,
+    new: &v1::Webhook,
     paths: &[String],
     egress: EgressRules,
 ) -> Result<WebhookSettings, ApiError> {

@@ -17,11 +17,11 @@ const HEADERS_MAX: usize = 32;
 const HEADER_VALUE_BYTES_MAX: usize = 4_096;
 const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 const TIMEOUT_MIN: Duration = Duration::from_millis(100);
-const TIMEOUT_MAX: Duration = Duration::from_secs(120);
+const TIMEOUT_MAX: Duration = Duration::from_mins(2);
 const DELAYS_MAX: usize = 99;
-const DELAY_MAX: Duration = Duration::from_secs(7 * 86_400);
+const DELAY_MAX: Duration = Duration::from_hours(168);
 const BASE_MIN: Duration = Duration::from_millis(1);
-const BASE_MAX: Duration = Duration::from_secs(86_400);
+const BASE_MAX: Duration = Duration::from_hours(24);
 const FACTOR_MAX: f64 = 10.0;
 const ATTEMPTS_MAX: u32 = 100;
 

@@ -71,7 +71,7 @@ impl Intake {
             tries += 1;
             match self.publisher.publish(event).await {
                 Err(PublishError::StaleWebhooks) if tries < STALE_MAX => {
-                    index = self.directory.reload(tenant).await?
+                    index = self.directory.reload(tenant).await?;
                 }
                 result => return Ok(result?),
             }
