@@ -80,7 +80,9 @@ impl Engine {
     both!(
         /// Gives an event's deliveries retry rows when neither `holder` nor any other living node has them.
         heal(holder: Incarnation, tenant: TenantId, event: EventId, now: Timestamp) -> ());
-    both!(finish(rows: &[&Finish]) -> ());
+    both!(
+        /// Each delivery at most once, in the order of lanes, webhooks and events.
+        finish(rows: &[&Finish]) -> ());
 
     // Retries.
     both!(upcoming(lanes: &[Lane]) -> Vec<Upcoming>);
@@ -113,7 +115,7 @@ impl Engine {
         events_of_webhook(tenant: TenantId, webhook: WebhookId, before: EventId, limit: usize) -> Vec<EventId>);
     both!(destinations_of_event(tenant: TenantId, event: EventId) -> Vec<WebhookId>);
     both!(
-        /// Events up to and including `from`, newest first, with their webhooks.
+        /// Events with deliveries, up to and including `from`, newest first, with their webhooks.
         destinations_up_to(tenant: TenantId, from: EventId, limit: usize) -> Vec<(EventId, Vec<WebhookId>)>);
 
     // Retention.

@@ -124,10 +124,11 @@ impl Minter {
             fresh
         } else {
             // Same millisecond, or the clock went back: a random step on from the last one keeps the order.
-            let step = u64::from(self.random.next_u32()) + 1;
-            let low = (self.last as u64 & RANDOM_B_MASK) + step;
-            let carry = u128::from(low > RANDOM_B_MASK) << 80;
-            (self.last & !u128::from(RANDOM_B_MASK)).wrapping_add(carry) | u128::from(low & RANDOM_B_MASK)
+            let step = u128::from(self.random.next_u32()) + 1;
+            let mask = u128::from(RANDOM_B_MASK);
+            let low = (self.last & mask) + step;
+            let carry = u128::from(low > mask) << 80;
+            (self.last & !mask).wrapping_add(carry) | low & mask
         };
         self.last = id;
         Uuid::from_u128(id)
@@ -316,7 +317,7 @@ mod tests {
     fn tenants_spread_over_all_lanes() {
         let mut seen = [0_u32; Lane::COUNT];
         for id in 1..=6_400 {
-            seen[TenantId(id).lane().0 as usize] += 1;
+            seen[usize::try_from(TenantId(id).lane().0).unwrap()] += 1;
         }
         assert!(seen.iter().all(|count| (50..200).contains(count)), "{seen:?}");
     }

@@ -22,7 +22,7 @@ pub(crate) struct ServeArgs {
     )]
     listen: SocketAddr,
 
-    /// Where the data is: <postgres://user@host/database>, or sqlite:FILE. Without it `DATABASE_URL` is used if it is set,
+    /// Where the data is: `postgres://user@host/database` or `sqlite:FILE`. Without it `DATABASE_URL` is used if it is set,
     /// else the file hookwright.db in this folder.
     #[arg(long, env = "HOOKWRIGHT_STORE", hide_env_values = true, value_name = "URL")]
     store: Option<String>,

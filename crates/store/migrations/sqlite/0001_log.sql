@@ -82,7 +82,8 @@ create table idempotency_key (
 create index idempotency_key_created_at on idempotency_key (created_at);
 
 create table node (
-    incarnation integer primary key,
+    -- Never used twice, even when the row is gone: events keep naming it.
+    incarnation integer primary key autoincrement,
     name        text not null,
     lease_until integer not null,
     low_water   blob not null

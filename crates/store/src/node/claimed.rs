@@ -30,8 +30,12 @@ impl Claimed {
         }
     }
 
-    pub(super) fn count(&self, webhook: WebhookId) -> usize {
-        self.by_webhook.get(&webhook).map_or(0, HashMap::len)
+    /// The events that are claimed for a webhook.
+    pub(super) fn of(&self, webhook: WebhookId) -> HashSet<EventId> {
+        self.by_webhook
+            .get(&webhook)
+            .map(|events| events.keys().copied().collect())
+            .unwrap_or_default()
     }
 
     /// The lanes that any of them belong to.

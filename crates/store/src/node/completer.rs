@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 use super::Shared;
-use crate::{End, Finish, Origin};
+use crate::{End, Finish, Origin, StoreError};
 
 /// Rows of one statement. Larger batches gain nothing more.
 const BATCH_MAX: usize = 1_000;
@@ -30,9 +30,25 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
 }
 
 async fn write(shared: &Shared, batch: &[Finish]) {
-    let rows = without_superseded(batch);
+    for mut rows in rounds(batch) {
+        // In the order of their keys: nodes that report the same deliveries lock their rows in the same order.
+        rows.sort_by_key(|finish| {
+            (
+                finish.tenant.lane(),
+                finish.delivery.webhook,
+                finish.delivery.event,
+            )
+        });
+        write_round(shared, &rows).await;
+    }
+}
+
+async fn write_round(shared: &Shared, rows: &[&Finish]) {
     let mut backoff = BACKOFF_MIN;
-    while let Err(error) = shared.store.engine().finish(&rows).await {
+    while let Err(error) = shared.store.engine().finish(rows).await {
+        if is_refusal(&error) {
+            return set_aside(shared, rows, &error).await;
+        }
         // Nothing is lost by waiting: the attempts' memory is held until their results are durable.
         tracing::error!(%error, results = rows.len(), "results of attempts could not be stored; trying again");
         tokio::time::sleep(backoff).await;
@@ -40,23 +56,42 @@ async fn write(shared: &Shared, batch: &[Finish]) {
     }
 }
 
-/// A delivery that was parked and then finished within one batch is only finished: one statement must not write the
-/// same retry row twice.
-fn without_superseded(batch: &[Finish]) -> Vec<&Finish> {
-    if !batch.iter().any(|finish| matches!(finish.end, End::Parked(_))) {
-        return batch.iter().collect();
+/// Whether the database will never take these rows: the day of an event that retention has removed is gone, for example.
+fn is_refusal(error: &StoreError) -> bool {
+    match error {
+        // Data exceptions and integrity constraint violations.
+        StoreError::Database(sqlx::Error::Database(error)) => error
+            .code()
+            .is_some_and(|code| code.len() == 5 && (code.starts_with("22") || code.starts_with("23"))),
+        _ => false,
     }
-    let last: HashMap<_, _> = batch
-        .iter()
-        .enumerate()
-        .map(|(index, finish)| (finish.delivery, index))
-        .collect();
-    batch
-        .iter()
-        .enumerate()
-        .filter(|(index, finish)| last[&finish.delivery] == *index)
-        .map(|(_, finish)| finish)
-        .collect()
+}
+
+/// Finds the rows that are refused and gives up those only: all other results of this node wait behind them.
+async fn set_aside(shared: &Shared, rows: &[&Finish], error: &StoreError) {
+    if let [finish] = rows {
+        tracing::error!(%error, delivery = %finish.delivery, "the result of an attempt cannot be stored");
+        return;
+    }
+    let (first, second) = rows.split_at(rows.len() / 2);
+    Box::pin(write_round(shared, first)).await;
+    Box::pin(write_round(shared, second)).await;
+}
+
+/// Splits a batch so that no statement meets a delivery twice. It has two results in one batch when it was parked just
+/// before it ended, or when this node was taken over and has claimed again what it still attempts.
+fn rounds(batch: &[Finish]) -> Vec<Vec<&Finish>> {
+    let mut seen = HashMap::with_capacity(batch.len());
+    let mut rounds: Vec<Vec<&Finish>> = Vec::with_capacity(1);
+    for finish in batch {
+        let round: &mut usize = seen.entry(finish.delivery).or_default();
+        if *round == rounds.len() {
+            rounds.push(Vec::with_capacity(batch.len()));
+        }
+        rounds[*round].push(finish);
+        *round += 1;
+    }
+    rounds
 }
 
 impl Shared {
@@ -66,9 +101,11 @@ impl Shared {
         for finish in batch {
             match (&finish.end, finish.origin) {
                 // It stays with this node, which must not claim it a second time once its row is due.
-                (End::Parked(_), _) => {
+                (End::Parked(_), origin) => {
                     claimed.insert(finish.tenant.lane(), finish.delivery);
-                    tracker.settle(finish.delivery.event);
+                    if origin == Origin::Publish {
+                        tracker.settle(finish.delivery.event);
+                    }
                 }
                 (_, Origin::Publish) => tracker.settle(finish.delivery.event),
                 (_, Origin::Retry) => claimed.remove(finish.delivery),

@@ -18,7 +18,7 @@ mod publisher;
 mod tracker;
 
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -34,8 +34,8 @@ use tokio::{
 pub(crate) use self::publisher::{EventRow, Stored};
 use self::{claimed::Claimed, publisher::Submission, tracker::Tracker};
 use crate::{
-    Accepted, Due, EventId, Finish, Incarnation, Lane, NewEvent, PublishError, Published, Store, StoreError,
-    Timestamp, Upcoming, Want,
+    Accepted, AttemptEnd, Due, End, EventId, Finish, Incarnation, Lane, NewEvent, PublishError, Published,
+    Store, StoreError, Timestamp, Upcoming, Want,
 };
 
 /// Submissions that may wait for a writer. Beyond it publishers wait for room, which is the back-pressure.
@@ -69,7 +69,7 @@ pub struct Node {
     shared: Arc<Shared>,
     publishes: mpsc::Sender<Submission>,
     finishes: mpsc::Sender<Finish>,
-    publishers: JoinSet<()>,
+    writers: JoinSet<()>,
     completer: JoinSet<()>,
 }
 
@@ -163,11 +163,11 @@ impl Node {
         });
         shared.enlist().await?;
 
-        let (publishes, publish_queue) = mpsc::channel(PUBLISH_QUEUE);
-        let publish_queue = Arc::new(AsyncMutex::new(publish_queue));
-        let mut publishers = JoinSet::new();
+        let (publishes, submissions) = mpsc::channel(PUBLISH_QUEUE);
+        let submissions = Arc::new(AsyncMutex::new(submissions));
+        let mut writers = JoinSet::new();
         for _ in 0..shared.store.engine().publish_writers() {
-            publishers.spawn(publisher::run(Arc::clone(&shared), Arc::clone(&publish_queue)));
+            writers.spawn(publisher::run(Arc::clone(&shared), Arc::clone(&submissions)));
         }
         let (finishes, finish_queue) = mpsc::channel(FINISH_QUEUE);
         let mut completer = JoinSet::new();
@@ -177,7 +177,7 @@ impl Node {
             shared,
             publishes,
             finishes,
-            publishers,
+            writers,
             completer,
         };
         node.heartbeat().await?;
@@ -232,7 +232,11 @@ impl Node {
         };
         heartbeat.nodes = pulse.nodes;
         heartbeat.recovered = shared.take_over().await?;
-        heartbeat.lanes = shared.share_lanes(pulse.nodes).await?;
+        // After a restart lanes come with the next heartbeat, when the caller has let go of what it held: otherwise it
+        // could not tell what it has claimed since from what it had claimed before.
+        if !heartbeat.rejoined {
+            heartbeat.lanes = shared.share_lanes(pulse.nodes).await?;
+        }
         Ok(heartbeat)
     }
 
@@ -246,31 +250,44 @@ impl Node {
     pub async fn claim(&self, wants: &[Want]) -> Result<Vec<Due>, StoreError> {
         let shared = &self.shared;
         let lanes = shared.lanes.lock().await;
-        // Rows that are claimed already are still there and due first, so that many more are read.
-        let reads: Vec<Want> = {
+        let mut reads = Vec::with_capacity(wants.len());
+        let mut known = HashMap::new();
+        let mut room = HashMap::new();
+        {
             let claimed = shared.claimed();
-            wants
-                .iter()
-                .filter(|want| lanes.held.contains(&want.lane) && want.limit > 0)
-                .map(|want| Want {
-                    limit: want.limit + claimed.count(want.webhook),
-                    ..*want
-                })
-                .collect()
-        };
+            for want in wants {
+                if want.limit > 0 && lanes.held.contains(&want.lane) {
+                    let claimed = claimed.of(want.webhook);
+                    // Rows that are claimed already are still there and may be due first, so that many more are read.
+                    let limit = want.limit + claimed.len();
+                    reads.push(Want { limit, ..*want });
+                    known.insert(want.webhook, claimed);
+                    room.insert(want.webhook, want.limit);
+                }
+            }
+        }
         if reads.is_empty() {
             return Ok(Vec::new());
         }
-        let rows = shared
+        let mut rows = shared
             .store
             .engine()
             .due(&reads, shared.store.clock().now())
             .await?;
         let mut claimed = shared.claimed();
-        Ok(rows
-            .into_iter()
-            .filter(|due| claimed.insert(due.event.tenant.lane(), due.id()))
-            .collect())
+        rows.retain(|due| {
+            // Finished while the rows were read, it would otherwise pass for unclaimed: what was read is its old row.
+            let was_claimed = known
+                .get(&due.webhook)
+                .is_some_and(|events| events.contains(&due.event.id));
+            let Some(room) = room.get_mut(&due.webhook).filter(|room| **room > 0) else {
+                return false;
+            };
+            let is_new = !was_claimed && claimed.insert(due.event.tenant.lane(), due.id());
+            *room -= usize::from(is_new);
+            is_new
+        });
+        Ok(rows)
     }
 
     /// Leaves: no more publishes are taken, queued results are written, lanes are given up, and deliveries that this node
@@ -280,7 +297,7 @@ impl Node {
     pub async fn leave(mut self) -> Result<(), StoreError> {
         self.shared.stopping.store(true, Ordering::Relaxed);
         drop(self.publishes);
-        while self.publishers.join_next().await.is_some() {}
+        while self.writers.join_next().await.is_some() {}
         drop(self.finishes);
         while self.completer.join_next().await.is_some() {}
         let shared = &self.shared;
@@ -311,7 +328,15 @@ impl Publisher {
 impl Finisher {
     /// Ends a delivery's stay in memory. Returns once the result is queued; it is written with others, and kept until
     /// it could be.
-    pub async fn finish(&self, finish: Finish) {
+    pub async fn finish(&self, mut finish: Finish) {
+        if let End::Attempted(AttemptEnd {
+            error: Some(text), ..
+        }) = &mut finish.end
+            && text.contains('\0')
+        {
+            // PostgreSQL has no such character in a text, and would refuse the whole batch.
+            *text = text.replace('\0', "\u{fffd}");
+        }
         // The completer outlives every sender, so this fails only while the process is being torn down.
         let _ = self.finishes.send(finish).await;
     }
@@ -319,7 +344,7 @@ impl Finisher {
 
 impl Shared {
     fn incarnation(&self) -> Incarnation {
-        Incarnation(self.incarnation.load(Ordering::Relaxed))
+        Incarnation(self.incarnation.load(Ordering::Acquire))
     }
 
     fn is_stopping(&self) -> bool {
@@ -347,7 +372,7 @@ impl Shared {
         let incarnation = engine
             .enlist(&self.options.name, now.plus(self.options.lease), self.low_water())
             .await?;
-        self.incarnation.store(incarnation.0, Ordering::Relaxed);
+        self.incarnation.store(incarnation.0, Ordering::Release);
         *self.lease_until.lock().unwrap_or_else(PoisonError::into_inner) = sent + self.options.lease;
         Ok(())
     }
@@ -372,6 +397,7 @@ impl Shared {
     async fn restart(&self) -> Result<(), StoreError> {
         tracing::warn!(incarnation = %self.incarnation(), "this node's lease was taken over; joining anew");
         *self.lanes.lock().await = Lanes::default();
+        *self.claimed() = Claimed::default();
         self.tracker().clear();
         self.enlist().await
     }

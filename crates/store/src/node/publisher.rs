@@ -18,8 +18,10 @@ use crate::{
 const BATCH_EVENTS_MAX: usize = 512;
 /// Payload bytes of one statement, so that a batch of large payloads stays within reason.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
-/// How long to wait before asking again whether a statement that was cut off took effect.
-const RECONCILE_PAUSE: Duration = Duration::from_millis(200);
+/// How long to wait before asking again whether a statement that was cut off took effect. At first only long enough to
+/// get past the other connections that broke with it.
+const RECONCILE_PAUSE_MIN: Duration = Duration::from_millis(5);
+const RECONCILE_PAUSE_MAX: Duration = Duration::from_millis(200);
 
 /// A publish that waits for its commit.
 #[derive(Debug)]
@@ -85,8 +87,10 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Sub
 }
 
 async fn store(shared: &Shared, batch: Vec<Submission>) {
+    // Read before the ids are minted: what this life of the node stores lies above the low-water mark it began with.
+    let incarnation = shared.incarnation();
     let (rows, waiters) = prepare(shared, batch);
-    match shared.store.engine().publish(shared.incarnation(), &rows).await {
+    match shared.store.engine().publish(incarnation, &rows).await {
         Ok(stored) => {
             let spilled = rows.iter().any(|row| row.hot < row.webhooks.len());
             for ((row, waiter), stored) in rows.into_iter().zip(waiters).zip(stored) {
@@ -97,7 +101,7 @@ async fn store(shared: &Shared, batch: Vec<Submission>) {
             }
         }
         Err(error) if may_have_committed(&error) => reconcile(shared, rows, waiters, error).await,
-        Err(error) => refuse(shared, rows, waiters, &error),
+        Err(error) => refuse(shared, &rows, waiters, &error),
     }
 }
 
@@ -105,6 +109,18 @@ async fn store(shared: &Shared, batch: Vec<Submission>) {
 struct Waiter {
     slots: Vec<(WebhookId, Slot)>,
     answer: oneshot::Sender<Result<Published, PublishError>>,
+}
+
+impl Waiter {
+    fn refuse(self, error: &StoreError) {
+        let error = match error {
+            StoreError::Fenced => StoreError::Fenced,
+            StoreError::Database(error) => StoreError::Database(sqlx::Error::Protocol(error.to_string())),
+            other => StoreError::Database(sqlx::Error::Protocol(other.to_string())),
+        };
+        // A caller that hung up does not mind.
+        let _ = self.answer.send(Err(PublishError::Store(error)));
+    }
 }
 
 fn prepare(shared: &Shared, batch: Vec<Submission>) -> (Vec<EventRow>, Vec<Waiter>) {
@@ -233,30 +249,34 @@ fn may_have_committed(error: &StoreError) -> bool {
 async fn reconcile(shared: &Shared, rows: Vec<EventRow>, waiters: Vec<Waiter>, error: StoreError) {
     tracing::warn!(%error, events = rows.len(), "a publish was cut off; asking the database whether it was stored");
     let ids: Vec<EventId> = rows.iter().map(|row| row.event.id).collect();
+    let mut pause = RECONCILE_PAUSE_MIN;
     let stored = loop {
         match shared.store.engine().stored_events(&ids).await {
             Ok(stored) => break stored,
-            Err(_) if shared.is_stopping() => return refuse(shared, rows, waiters, &error),
-            Err(_) => tokio::time::sleep(RECONCILE_PAUSE).await,
+            Err(_) if shared.is_stopping() => {
+                // Not forgotten: if they are in the log after all, whoever takes over from this node finds them.
+                for waiter in waiters {
+                    waiter.refuse(&error);
+                }
+                return;
+            }
+            Err(_) => tokio::time::sleep(pause).await,
         }
+        pause = (pause * 2).min(RECONCILE_PAUSE_MAX);
     };
     for (row, waiter) in rows.into_iter().zip(waiters) {
         if stored.contains(&row.event.id) {
             answer(shared, row, waiter, Stored::Yes).await;
         } else {
-            refuse(shared, vec![row], vec![waiter], &error);
+            shared.tracker().forget(row.event.id);
+            waiter.refuse(&error);
         }
     }
 }
 
-fn refuse(shared: &Shared, rows: Vec<EventRow>, waiters: Vec<Waiter>, error: &StoreError) {
-    for (row, waiter) in rows.into_iter().zip(waiters) {
+fn refuse(shared: &Shared, rows: &[EventRow], waiters: Vec<Waiter>, error: &StoreError) {
+    for (row, waiter) in rows.iter().zip(waiters) {
         shared.tracker().forget(row.event.id);
-        let error = match error {
-            StoreError::Fenced => StoreError::Fenced,
-            StoreError::Database(error) => StoreError::Database(sqlx::Error::Protocol(error.to_string())),
-            other => StoreError::Database(sqlx::Error::Protocol(other.to_string())),
-        };
-        let _ = waiter.answer.send(Err(PublishError::Store(error)));
+        waiter.refuse(error);
     }
 }

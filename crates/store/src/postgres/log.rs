@@ -83,7 +83,23 @@ impl Postgres {
         if stored.is_empty() && !self.is_enlisted(node).await? {
             return Err(StoreError::Fenced);
         }
-        self.explain_unstored(rows, &stored.into_iter().collect()).await
+        let stored: HashSet<Uuid> = stored.into_iter().collect();
+        match self.explain_unstored(rows, &stored).await {
+            Ok(explained) => Ok(explained),
+            Err(error) if stored.is_empty() => Err(error),
+            Err(error) => {
+                // The others are durable, and must be handed over. To these it says: choose again, which is harmless.
+                tracing::warn!(%error, "why some events of a batch were not stored could not be asked");
+                let result = |row: &EventRow| {
+                    if stored.contains(&row.event.id.0) {
+                        Stored::Yes
+                    } else {
+                        Stored::Stale
+                    }
+                };
+                Ok(rows.iter().map(result).collect())
+            }
+        }
     }
 
     /// The statement of nearly every batch: no idempotency keys, room in memory for every delivery.
@@ -291,7 +307,7 @@ impl Postgres {
 
     pub(crate) async fn finish(&self, rows: &[&Finish]) -> Result<(), StoreError> {
         let columns = FinishColumns::of(rows);
-        if columns.scheduled_lanes.is_empty() && columns.removed_lanes.is_empty() {
+        if columns.retries.lanes.is_empty() {
             self.append_attempts(columns).await
         } else {
             self.append_attempts_and_reschedule(columns).await
@@ -328,24 +344,52 @@ impl Postgres {
     async fn append_attempts_and_reschedule(&self, columns: FinishColumns<'_>) -> Result<(), StoreError> {
         sqlx::query!(
             "-- store: finish with retries
-            with appended as (
+            with locked as materialized (
+                -- Every row that is there is locked before anything is written, in one order everywhere: two nodes that
+                -- report the same deliveries would otherwise wait for each other.
+                select r.event_id
+                from unnest($13::int2[], $15::uuid[], $16::uuid[]) k(lane, webhook_id, event_id)
+                join retry r on r.lane = k.lane and r.webhook_id = k.webhook_id and r.event_id = k.event_id
+                order by r.lane, r.webhook_id, r.event_id
+                for update of r
+            ),
+            appended as (
                 insert into attempt (lane, number, outcome, verdict, http_status, latency_us, webhook_id, event_id,
                                      started_at, next_at, error, response)
-                select * from unnest($1::int2[], $2::int2[], $3::int2[], $4::int2[], $5::int2[], $6::int4[], $7::uuid[],
-                                     $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bytea[])
+                select *
+                from unnest($1::int2[], $2::int2[], $3::int2[], $4::int2[], $5::int2[], $6::int4[], $7::uuid[],
+                            $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bytea[])
+                where (select count(*) from locked) >= 0 -- evaluated once, before the first row
                 on conflict do nothing
+                returning lane, webhook_id, event_id
             ),
-            scheduled as (
+            scheduled as materialized (
+                -- A slower owner must not bring back what another one has settled meanwhile.
+                select r.*
+                from unnest($13::int2[], $14::int8[], $15::uuid[], $16::uuid[], $17::int2[], $18::int2[],
+                            $19::timestamptz[]) r(lane, tenant_id, webhook_id, event_id, held, number, due_at)
+                where r.due_at is not null
+                  and case when r.number > r.held
+                      then (r.lane, r.webhook_id, r.event_id) in (select lane, webhook_id, event_id from appended)
+                      else (select 1 from attempt a
+                            where a.lane = r.lane and a.webhook_id = r.webhook_id and a.event_id = r.event_id
+                              and a.number >= r.held limit 1) is null
+                      end
+            ),
+            written as (
                 insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at)
-                select * from unnest($13::int2[], $14::int2[], $15::int8[], $16::uuid[], $17::uuid[], $18::timestamptz[])
+                select lane, number, tenant_id, webhook_id, event_id, due_at
+                from scheduled
                 on conflict (lane, webhook_id, event_id) do update
                 set number = excluded.number, due_at = excluded.due_at
-                -- A slower owner must not take a delivery back to an earlier attempt.
                 where retry.number <= excluded.number
             )
             delete from retry r
-            using unnest($19::int2[], $20::int2[], $21::uuid[], $22::uuid[]) d(lane, number, webhook_id, event_id)
-            where r.lane = d.lane and r.webhook_id = d.webhook_id and r.event_id = d.event_id and r.number <= d.number",
+            using unnest($13::int2[], $15::uuid[], $16::uuid[], $17::int2[], $20::bool[])
+                      d(lane, webhook_id, event_id, held, had_row)
+            where d.had_row
+              and r.lane = d.lane and r.webhook_id = d.webhook_id and r.event_id = d.event_id and r.number <= d.held
+              and (r.lane, r.webhook_id, r.event_id) not in (select lane, webhook_id, event_id from scheduled)",
             &columns.lanes,
             &columns.numbers,
             &columns.outcomes,
@@ -358,16 +402,14 @@ impl Postgres {
             &columns.next_at as _,
             &columns.errors as _,
             &columns.responses as _,
-            &columns.scheduled_lanes,
-            &columns.scheduled_numbers,
-            &columns.scheduled_tenants,
-            &columns.scheduled_webhooks,
-            &columns.scheduled_events,
-            &columns.due_at,
-            &columns.removed_lanes,
-            &columns.removed_numbers,
-            &columns.removed_webhooks,
-            &columns.removed_events
+            &columns.retries.lanes,
+            &columns.retries.tenants,
+            &columns.retries.webhooks,
+            &columns.retries.events,
+            &columns.retries.held,
+            &columns.retries.numbers,
+            &columns.retries.due_at as _,
+            &columns.retries.had_row
         )
         .execute(&self.results)
         .await?;
@@ -375,7 +417,7 @@ impl Postgres {
     }
 }
 
-/// A batch of results, a column each: attempts to append, retry rows to write, retry rows to remove.
+/// A batch of results, a column each: attempts to append, and what becomes of retry rows.
 #[derive(Default)]
 struct FinishColumns<'a> {
     lanes: Vec<i16>,
@@ -391,32 +433,30 @@ struct FinishColumns<'a> {
     errors: Vec<Option<&'a str>>,
     responses: Vec<Option<&'a [u8]>>,
 
-    scheduled_lanes: Vec<i16>,
-    scheduled_numbers: Vec<i16>,
-    scheduled_tenants: Vec<i64>,
-    scheduled_webhooks: Vec<Uuid>,
-    scheduled_events: Vec<Uuid>,
-    due_at: Vec<OffsetDateTime>,
+    retries: RetryColumns,
+}
 
-    removed_lanes: Vec<i16>,
-    removed_numbers: Vec<i16>,
-    removed_webhooks: Vec<Uuid>,
-    removed_events: Vec<Uuid>,
+/// Retry rows that are written, or gone because their delivery is over.
+#[derive(Default)]
+struct RetryColumns {
+    lanes: Vec<i16>,
+    tenants: Vec<i64>,
+    webhooks: Vec<Uuid>,
+    events: Vec<Uuid>,
+    /// The attempt that this node made or was to make.
+    held: Vec<i16>,
+    /// The attempt that is due now: the next one if an attempt was made.
+    numbers: Vec<i16>,
+    /// None when none is.
+    due_at: Vec<Option<OffsetDateTime>>,
+    /// Whether the delivery came from a retry row.
+    had_row: Vec<bool>,
 }
 
 impl<'a> FinishColumns<'a> {
     fn of(rows: &[&'a Finish]) -> Self {
-        let mut sorted = rows.to_vec();
-        // In key order: batches of two nodes that touch the same rows lock them in the same order.
-        sorted.sort_by_key(|finish| {
-            (
-                finish.tenant.lane(),
-                finish.delivery.webhook,
-                finish.delivery.event,
-            )
-        });
         let mut columns = Self::default();
-        for finish in sorted {
+        for finish in rows {
             columns.push(finish);
         }
         columns
@@ -466,21 +506,26 @@ impl<'a> FinishColumns<'a> {
     }
 
     fn schedule(&mut self, finish: &Finish, number: u16, due_at: Timestamp) {
-        self.scheduled_lanes.push(finish.tenant.lane().0);
-        self.scheduled_numbers.push(sql_number(number));
-        self.scheduled_tenants.push(finish.tenant.0);
-        self.scheduled_webhooks.push(finish.delivery.webhook.0);
-        self.scheduled_events.push(finish.delivery.event.0);
-        self.due_at.push(due_at.to_sql());
+        self.retries.push(finish, number, Some(due_at));
     }
 
     fn remove(&mut self, finish: &Finish) {
         if finish.origin == Origin::Retry {
-            self.removed_lanes.push(finish.tenant.lane().0);
-            self.removed_numbers.push(sql_number(finish.number));
-            self.removed_webhooks.push(finish.delivery.webhook.0);
-            self.removed_events.push(finish.delivery.event.0);
+            self.retries.push(finish, finish.number, None);
         }
+    }
+}
+
+impl RetryColumns {
+    fn push(&mut self, finish: &Finish, number: u16, due_at: Option<Timestamp>) {
+        self.lanes.push(finish.tenant.lane().0);
+        self.tenants.push(finish.tenant.0);
+        self.webhooks.push(finish.delivery.webhook.0);
+        self.events.push(finish.delivery.event.0);
+        self.held.push(sql_number(finish.number));
+        self.numbers.push(sql_number(number));
+        self.due_at.push(due_at.map(Timestamp::to_sql));
+        self.had_row.push(finish.origin == Origin::Retry);
     }
 }
 

@@ -73,22 +73,28 @@ impl Postgres {
         for table in PARTITIONED {
             for partition in self.partitions_of(table).await? {
                 if partition < first_kept.partition(table) {
-                    let mut tx = self.pool.begin().await?;
-                    sqlx::query!(
-                        r#"select pg_advisory_xact_lock($1) as "locked!: ()""#,
-                        PARTITION_LOCK
-                    )
-                    .execute(&mut *tx)
-                    .await?;
-                    sqlx::raw_sql(AssertSqlSafe(format!("drop table if exists {partition}")))
-                        .execute(&mut *tx)
-                        .await?;
-                    tx.commit().await?;
-                    dropped += 1;
+                    self.drop_partition(&partition).await?;
+                    // A day has a partition of each table.
+                    dropped += u64::from(table == PARTITIONED[0]);
                 }
             }
         }
         Ok(dropped)
+    }
+
+    async fn drop_partition(&self, partition: &str) -> Result<(), StoreError> {
+        let mut tx = self.pool.begin().await?;
+        sqlx::query!(
+            r#"select pg_advisory_xact_lock($1) as "locked!: ()""#,
+            PARTITION_LOCK
+        )
+        .execute(&mut *tx)
+        .await?;
+        sqlx::raw_sql(AssertSqlSafe(format!("drop table if exists {partition}")))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     async fn expire_keys(&self, before: Timestamp) -> Result<u64, StoreError> {

@@ -186,7 +186,7 @@ impl Postgres {
             "-- store: destinations_up_to
             select id, webhook_ids
             from event
-            where lane = $1 and tenant_id = $2 and id <= $3
+            where lane = $1 and tenant_id = $2 and id <= $3 and webhook_ids <> '{}'
             order by id desc
             limit $4",
             tenant.lane().0,

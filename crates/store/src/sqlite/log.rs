@@ -83,15 +83,16 @@ impl Sqlite {
     }
 
     pub(crate) async fn finish(&self, rows: &[&Finish]) -> Result<(), StoreError> {
-        let mut writes = Writes::default();
-        for finish in rows {
-            writes.push(finish);
-        }
         let mut writer = self.writer.lock().await;
         let mut tx = writer.begin().await?;
-        append_attempts(&mut tx, &writes.attempts).await?;
-        upsert_retries(&mut tx, &writes.scheduled).await?;
-        for (finish, number) in writes.removed {
+        let mut results = Results::default();
+        for finish in rows {
+            let settled = finish.end.writes_retry() && is_settled(&mut tx, finish).await?;
+            results.push(finish, settled);
+        }
+        append_attempts(&mut tx, &results.attempts).await?;
+        upsert_retries(&mut tx, &results.scheduled).await?;
+        for (finish, number) in results.removed {
             sqlx::query(
                 "delete from retry where lane = ? and webhook_id = ? and event_id = ? and number <= ?",
             )
@@ -248,17 +249,31 @@ pub(super) async fn upsert_retries(tx: &mut SqliteConnection, rows: &[RetryRow])
     Ok(())
 }
 
+/// Whether this attempt, or a later one, is in the log already.
+async fn is_settled(tx: &mut SqliteConnection, finish: &Finish) -> Result<bool, StoreError> {
+    let settled = sqlx::query_scalar(
+        "select exists (select 1 from attempt where lane = ? and webhook_id = ? and event_id = ? and number >= ?)",
+    )
+    .bind(finish.tenant.lane().0)
+    .bind(blob(finish.delivery.webhook.0))
+    .bind(blob(finish.delivery.event.0))
+    .bind(i64::from(finish.number));
+    Ok(settled.fetch_one(tx).await?)
+}
+
 /// What a batch of results writes.
 #[derive(Default)]
-struct Writes<'a> {
+struct Results<'a> {
     attempts: Vec<(&'a Finish, Verdict)>,
     scheduled: Vec<RetryRow>,
     removed: Vec<(&'a Finish, u16)>,
 }
 
-impl<'a> Writes<'a> {
-    fn push(&mut self, finish: &'a Finish) {
+impl<'a> Results<'a> {
+    /// `settled`: another owner was faster, so this one schedules nothing.
+    fn push(&mut self, finish: &'a Finish, settled: bool) {
         match &finish.end {
+            _ if settled => self.remove(finish),
             End::Attempted(attempt) => {
                 self.attempts.push((finish, attempt.next.verdict()));
                 if let Next::Retry(due_at) = attempt.next {

@@ -23,10 +23,7 @@ impl Sqlite {
             .execute(&mut *tx)
             .await?;
         let incarnation = sqlx::query_scalar(
-            "insert into node (incarnation, name, lease_until, low_water)
-            values ((select 1 + max(coalesce((select max(incarnation) from node), 0),
-                                    coalesce((select max(owner) from event), 0))), ?, ?, ?)
-            returning incarnation",
+            "insert into node (name, lease_until, low_water) values (?, ?, ?) returning incarnation",
         )
         .bind(name)
         .bind(lease_until.unix_micros())

@@ -212,7 +212,11 @@ impl Sqlite {
         limit: usize,
     ) -> Result<Vec<(EventId, Vec<WebhookId>)>, StoreError> {
         let rows: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
-            "select id, webhook_ids from event where lane = ? and tenant_id = ? and id <= ? order by id desc limit ?",
+            "select id, webhook_ids
+            from event
+            where lane = ? and tenant_id = ? and id <= ? and length(webhook_ids) > 0
+            order by id desc
+            limit ?",
         )
         .bind(tenant.lane().0)
         .bind(tenant.0)

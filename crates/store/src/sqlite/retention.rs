@@ -25,9 +25,21 @@ impl Sqlite {
             let step = self.remove_step(bound).await?;
             removed += step;
             if step == 0 {
-                return Ok(removed);
+                break;
             }
         }
+        self.remove_retries(bound).await?;
+        Ok(removed)
+    }
+
+    /// Those that a result has left which was reported when its event was gone already.
+    async fn remove_retries(&self, bound: EventId) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        sqlx::query("delete from retry where event_id < ?")
+            .bind(blob(bound.0))
+            .execute(&mut *writer)
+            .await?;
+        Ok(())
     }
 
     async fn remove_keys(&self, before: Timestamp) -> Result<(), StoreError> {

@@ -7,6 +7,9 @@ use bytes::Bytes;
 use super::{Sqlite, blob, read_event_id, read_uuid, small, sql_limit};
 use crate::{Due, Event, Lane, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId};
 
+/// number, `due_at`, `tenant_id`, id, type, payload
+type DueRow = (i64, i64, i64, Vec<u8>, String, Vec<u8>);
+
 impl Sqlite {
     pub(crate) async fn upcoming(&self, lanes: &[Lane]) -> Result<Vec<Upcoming>, StoreError> {
         // One index seek per webhook that has rows, however many it has.
@@ -45,7 +48,7 @@ impl Sqlite {
     pub(crate) async fn due(&self, wants: &[Want], now: Timestamp) -> Result<Vec<Due>, StoreError> {
         let mut due = Vec::new();
         for want in wants {
-            let rows: Vec<(i64, i64, i64, Vec<u8>, String, Vec<u8>)> = sqlx::query_as(
+            let rows: Vec<DueRow> = sqlx::query_as(
                 "select r.number, r.due_at, e.tenant_id, e.id, e.type, e.payload
                 from retry r
                 join event e on e.lane = r.lane and e.tenant_id = r.tenant_id and e.id = r.event_id

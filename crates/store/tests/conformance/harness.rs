@@ -203,7 +203,7 @@ pub(crate) async fn spread_lanes(processes: &[Process]) {
 pub(crate) async fn eventually<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T {
     tokio::time::timeout(TEST_MAX / 4, async {
         loop {
-            if let Some(answer) = ask().await {
+            if let Some(answer) = Box::pin(ask()).await {
                 return answer;
             }
             tokio::task::yield_now().await;

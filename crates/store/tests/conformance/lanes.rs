@@ -1,11 +1,11 @@
 //! Lanes: how nodes share what is due. One node has all of them, several have equal shares, and they move without a row
 //! being claimed twice.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
 use hookwright_store::{DeliveryId, Lane, Next, Origin, Upcoming, Want};
 
-use crate::harness::{Harness, Process, Tenant, attempted, eventually, spread_lanes};
+use crate::harness::{Harness, LEASE, Process, Tenant, attempted, eventually, spread_lanes};
 
 conformance! {
     both:
@@ -139,13 +139,11 @@ async fn lanes_are_shared_equally_when_nodes_join_and_leave(harness: Harness) {
     // A crash is noticed when the lease has run out.
     drop(processes.remove(0));
     let survivors = &processes[..];
-    harness
-        .clock
-        .advance(crate::harness::LEASE - std::time::Duration::from_secs(1));
+    harness.clock.advance(LEASE / 2);
     for process in survivors {
         assert_eq!(process.node.heartbeat().await.unwrap().nodes, 3);
     }
-    harness.clock.advance(std::time::Duration::from_secs(2));
+    harness.clock.advance(LEASE / 2 + Duration::from_micros(1));
     assert_eq!(lanes(survivors).await, [32, 32]);
 }
 

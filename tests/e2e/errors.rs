@@ -1,0 +1,239 @@
+//! Every bad input has an answer, and changes nothing.
+
+use std::{collections::HashMap, time::Duration};
+
+use hookwright_proto::v1;
+use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
+
+use crate::harness::{Client, Database, Receiver, on_both_stores, publish, register, start, webhook};
+
+/// Code, `ErrorInfo.reason`, and the field that is named.
+#[track_caller]
+fn assert_refused(result: Result<impl std::fmt::Debug, Status>, code: Code, reason: &str, field: &str) {
+    let status = result.unwrap_err();
+    assert_eq!(status.code(), code, "{status:?}");
+    let details = status.get_error_details();
+    let info = details.error_info().expect("ErrorInfo");
+    assert_eq!(
+        (info.reason.as_str(), info.domain.as_str()),
+        (reason, "hookwright"),
+        "{}",
+        status.message()
+    );
+    let fields: Vec<&str> = details
+        .bad_request()
+        .map(|request| {
+            request
+                .field_violations
+                .iter()
+                .map(|violation| violation.field.as_str())
+                .collect()
+        })
+        .unwrap_or_default();
+    if field.is_empty() {
+        assert!(fields.is_empty(), "{fields:?}");
+    } else {
+        assert_eq!(fields, [field], "{}", status.message());
+    }
+}
+
+async fn try_register(client: &mut Client, webhook: v1::Webhook, secret: &str) -> Result<(), Status> {
+    let request = v1::RegisterRequest {
+        webhook: Some(webhook),
+        secret: secret.to_owned(),
+    };
+    client.register(request).await.map(|_| ())
+}
+
+async fn try_publish(client: &mut Client, event_type: &str, payload: &[u8], key: &str) -> Result<(), Status> {
+    let request = v1::PublishRequest {
+        event_type: event_type.to_owned(),
+        payload: payload.to_vec().into(),
+        idempotency_key: key.to_owned(),
+    };
+    client.publish(request).await.map(|_| ())
+}
+
+fn good() -> v1::Webhook {
+    webhook("https://example.com/".to_owned(), "filedgr", &[])
+}
+
+fn with_headers(headers: &[(&str, &str)]) -> v1::Webhook {
+    let headers = headers
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    v1::Webhook {
+        headers: headers.collect::<HashMap<_, _>>(),
+        ..good()
+    }
+}
+
+on_both_stores! {
+    /// A developer could not tell what is wrong with a registration, or would find half of it stored.
+    async fn bad_registrations_are_refused_by_field_and_store_nothing(database: &Database) {
+        let (server, mut client) = start(database).await;
+        let invalid = Code::InvalidArgument;
+        let missing = client.register(v1::RegisterRequest::default()).await;
+        assert_refused(missing, invalid, "MISSING_FIELD", "webhook");
+        let list = |delays: Vec<Duration>| {
+            let delays = delays.into_iter().map(Into::into).collect();
+            v1::RetryPolicy { schedule: Some(v1::retry_policy::Schedule::List(v1::ListSchedule { delays })) }
+        };
+        let exponential = v1::ExponentialSchedule {
+            base: Some(Duration::from_secs(1).into()),
+            max_delay: Some(Duration::from_secs(60).into()),
+            factor: 0.5,
+            max_attempts: 5,
+            jitter: 0,
+        };
+        let exponential = v1::RetryPolicy { schedule: Some(v1::retry_policy::Schedule::Exponential(exponential)) };
+        let url = |url: &str| v1::Webhook { url: url.to_owned(), ..good() };
+        let events = |pattern: &str| v1::Webhook { event_types: vec![pattern.to_owned()], ..good() };
+        for (webhook, reason, field) in [
+            (url(""), "MISSING_FIELD", "webhook.url"),
+            (url("not a url"), "INVALID_URL", "webhook.url"),
+            (url("ftp://example.com/"), "INVALID_URL", "webhook.url"),
+            (url("https://user:pass@example.com/"), "INVALID_URL", "webhook.url"),
+            (url("https://example.com/#top"), "INVALID_URL", "webhook.url"),
+            (v1::Webhook { profile: "filegdr".to_owned(), ..good() }, "UNKNOWN_PROFILE", "webhook.profile"),
+            (events("vault created"), "INVALID_EVENT_TYPE", "webhook.event_types[0]"),
+            (v1::Webhook { event_types: vec!["a".to_owned(); 101], ..good() }, "TOO_MANY_VALUES", "webhook.event_types"),
+            (v1::Webhook { name: "a\nb".to_owned(), ..good() }, "INVALID_NAME", "webhook.name"),
+            (with_headers(&[("X-Filedgr-Signature", "x")]), "FORBIDDEN_HEADER", "webhook.headers[\"X-Filedgr-Signature\"]"),
+            (with_headers(&[("Host", "x")]), "FORBIDDEN_HEADER", "webhook.headers[\"Host\"]"),
+            (with_headers(&[("X-A", "a\r\nb: c")]), "INVALID_HEADER", "webhook.headers[\"X-A\"]"),
+            (v1::Webhook { timeout: Some(Duration::ZERO.into()), ..good() }, "INVALID_TIMEOUT", "webhook.timeout"),
+            (v1::Webhook { timeout: Some(Duration::from_secs(121).into()), ..good() }, "INVALID_TIMEOUT", "webhook.timeout"),
+            (v1::Webhook { state: 9, ..good() }, "UNKNOWN_STATE", "webhook.state"),
+            (
+                v1::Webhook { retry_policy: Some(list(vec![Duration::from_secs(8 * 86_400)])), ..good() },
+                "INVALID_RETRY_POLICY",
+                "webhook.retry_policy.list.delays[0]",
+            ),
+            (
+                v1::Webhook { retry_policy: Some(list(vec![Duration::ZERO; 100])), ..good() },
+                "TOO_MANY_VALUES",
+                "webhook.retry_policy.list.delays",
+            ),
+            (
+                v1::Webhook { retry_policy: Some(exponential), ..good() },
+                "INVALID_RETRY_POLICY",
+                "webhook.retry_policy.exponential.factor",
+            ),
+        ] {
+            assert_refused(try_register(&mut client, webhook, "").await, invalid, reason, field);
+        }
+        for secret in [" padded secret ", "whpk_c2VjcmV0", &"x".repeat(1_025)] {
+            assert_refused(try_register(&mut client, good(), secret).await, invalid, "INVALID_SECRET", "secret");
+        }
+        let both = v1::Webhook { profile: "x".to_owned(), ..url("") };
+        let status = try_register(&mut client, both, "").await.unwrap_err();
+        let fields = status.get_error_details().bad_request().unwrap().field_violations.len();
+        assert_eq!(fields, 2, "everything that is wrong is told at once");
+        let listed = client.list_webhooks(v1::ListWebhooksRequest::default()).await.unwrap().into_inner();
+        assert!(listed.webhooks.is_empty());
+        server.stop().await.unwrap();
+    }
+
+    /// An event that no receiver could parse would be stored and retried for days.
+    async fn bad_events_are_refused_by_field_and_store_nothing(database: &Database) {
+        let (server, mut client) = start(database).await;
+        let mut receiver = Receiver::start().await;
+        register(&mut client, webhook(receiver.url(), "generic", &[])).await;
+        let large = format!("\"{}\"", "x".repeat(256 * 1_024));
+        for (event_type, payload, key, reason, field) in [
+            ("", &b"{}"[..], "", "MISSING_FIELD", "event_type"),
+            ("user created", b"{}", "", "INVALID_EVENT_TYPE", "event_type"),
+            ("user.*", b"{}", "", "INVALID_EVENT_TYPE", "event_type"),
+            ("user.created", b"", "", "MISSING_FIELD", "payload"),
+            ("user.created", b"{", "", "INVALID_PAYLOAD", "payload"),
+            ("user.created", b"\"\xff\"", "", "INVALID_PAYLOAD", "payload"),
+            ("user.created", large.as_bytes(), "", "PAYLOAD_TOO_LARGE", "payload"),
+            ("user.created", b"{}", "a\0b", "INVALID_IDEMPOTENCY_KEY", "idempotency_key"),
+        ] {
+            let refused = try_publish(&mut client, event_type, payload, key).await;
+            assert_refused(refused, Code::InvalidArgument, reason, field);
+        }
+        try_publish(&mut client, "user.created", b"{}", "key").await.unwrap();
+        let reused = try_publish(&mut client, "user.created", b"[]", "key").await;
+        assert_refused(reused, Code::AlreadyExists, "IDEMPOTENCY_KEY_REUSED", "");
+        receiver.next().await;
+        let listed = client.list_deliveries(v1::ListDeliveriesRequest::default()).await.unwrap().into_inner();
+        assert_eq!(listed.deliveries.len(), 1, "of all these, one event is stored");
+        server.stop().await.unwrap();
+    }
+
+    /// A wrong id or token would look like an empty list.
+    async fn bad_ids_tokens_and_masks_are_refused(database: &Database) {
+        let (server, mut client) = start(database).await;
+        let invalid = Code::InvalidArgument;
+        let unknown = "whk_01h455vb4pex5vsknk084sn02q".to_owned();
+        let get = |id: &str| v1::GetWebhookRequest { id: id.to_owned() };
+        assert_refused(client.get_webhook(get("")).await, invalid, "INVALID_ID", "id");
+        assert_refused(client.get_webhook(get("evt_01h455vb4pex5vsknk084sn02q")).await, invalid, "INVALID_ID", "id");
+        assert_refused(client.get_webhook(get(&unknown)).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
+        let delete = v1::DeleteWebhookRequest { id: unknown.clone() };
+        assert_refused(client.delete_webhook(delete).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
+        let delivery = v1::GetDeliveryRequest { id: format!("dlv_{0}{0}", &unknown[4..]) };
+        assert_refused(client.get_delivery(delivery).await, Code::NotFound, "DELIVERY_NOT_FOUND", "");
+
+        let (id, _) = register(&mut client, good()).await;
+        let update = |id: &str, paths: &[&str]| v1::UpdateWebhookRequest {
+            webhook: Some(v1::Webhook { id: id.to_owned(), ..v1::Webhook::default() }),
+            update_mask: Some(pbjson_types::FieldMask { paths: paths.iter().map(ToString::to_string).collect() }),
+        };
+        assert_refused(client.update_webhook(update(&id, &[])).await, invalid, "EMPTY_UPDATE_MASK", "update_mask");
+        assert_refused(client.update_webhook(update(&id, &["profile"])).await, invalid, "INVALID_UPDATE_MASK", "update_mask");
+        assert_refused(client.update_webhook(update(&id, &["url"])).await, invalid, "MISSING_FIELD", "webhook.url");
+        assert_refused(client.update_webhook(update(&unknown, &["name"])).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
+
+        let list = |page_size, page_token: &str| v1::ListWebhooksRequest { page_size, page_token: page_token.to_owned() };
+        assert_refused(client.list_webhooks(list(-1, "")).await, invalid, "INVALID_PAGE_SIZE", "page_size");
+        assert_refused(client.list_webhooks(list(0, "x")).await, invalid, "INVALID_PAGE_TOKEN", "page_token");
+        register(&mut client, good()).await;
+        let token = client.list_webhooks(list(1, "")).await.unwrap().into_inner().next_page_token;
+        let other_list = v1::ListDeliveriesRequest { page_token: token, ..v1::ListDeliveriesRequest::default() };
+        assert_refused(client.list_deliveries(other_list).await, invalid, "INVALID_PAGE_TOKEN", "page_token");
+        server.stop().await.unwrap();
+    }
+
+    /// A misconfigured verifier would look like a forged request.
+    async fn a_verify_that_cannot_be_made_is_an_error(database: &Database) {
+        let (server, mut client) = start(database).await;
+        let invalid = Code::InvalidArgument;
+        let key = |profile: &str, secrets: &[&str]| v1::VerifyRequest {
+            key: Some(v1::verify_request::Key::ProfileKey(v1::ProfileKey {
+                profile: profile.to_owned(),
+                secrets: secrets.iter().map(ToString::to_string).collect(),
+            })),
+            ..v1::VerifyRequest::default()
+        };
+        assert_refused(client.verify(v1::VerifyRequest::default()).await, invalid, "MISSING_FIELD", "key");
+        assert_refused(client.verify(key("x", &["a"])).await, invalid, "UNKNOWN_PROFILE", "profile_key.profile");
+        assert_refused(client.verify(key("filedgr", &[])).await, invalid, "INVALID_SECRET", "profile_key.secrets");
+        assert_refused(client.verify(key("filedgr", &[""])).await, invalid, "INVALID_SECRET", "profile_key.secrets[0]");
+        let webhook = v1::verify_request::Key::WebhookId("whk_01h455vb4pex5vsknk084sn02q".to_owned());
+        let unknown = v1::VerifyRequest { key: Some(webhook), ..v1::VerifyRequest::default() };
+        assert_refused(client.verify(unknown).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
+        server.stop().await.unwrap();
+    }
+
+    /// Whoever registers a webhook could reach the service's own machine and network.
+    async fn without_the_operators_word_only_public_https_targets_are_accepted(database: &Database) {
+        let mut config = crate::harness::config(database.address());
+        config.egress = hookwright_server::EgressRules::default();
+        let (server, mut client) = crate::harness::start_with(config).await;
+        for url in ["http://example.com/", "https://127.0.0.1/", "https://0x7f.1/", "https://[::1]/", "https://10.0.0.1/"] {
+            let refused = try_register(&mut client, webhook(url.to_owned(), "generic", &[]), "").await;
+            assert_refused(refused, Code::InvalidArgument, "INVALID_URL", "webhook.url");
+        }
+        // A name is resolved when an attempt is made.
+        register(&mut client, webhook("https://localhost/".to_owned(), "generic", &[])).await;
+        let event = publish(&mut client, "user.created", "{}").await;
+        let found = crate::harness::delivery_when(&mut client, &event, v1::DeliveryState::Dead).await;
+        assert_eq!(found.attempts[0].outcome(), v1::Outcome::BlockedAddress);
+        assert!(found.attempts[0].error.contains("localhost resolves to"), "{}", found.attempts[0].error);
+        server.stop().await.unwrap();
+    }
+}

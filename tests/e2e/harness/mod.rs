@@ -1,0 +1,158 @@
+//! Servers, databases and receivers for tests. Everything waits on facts; the patience is for what is broken.
+
+mod database;
+mod receiver;
+
+use std::time::Duration;
+
+use hookwright_proto::v1::{self, webhook_service_client::WebhookServiceClient};
+use hookwright_server::{AddressRules, Config, EgressRules, Server};
+use hookwright_store::{Clock, StoreAddress};
+use tonic::transport::Channel;
+
+pub(crate) use self::{
+    database::Database,
+    receiver::{Answer, Receiver, Request},
+};
+
+/// Only a broken test or product waits this long.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) type Client = WebhookServiceClient<Channel>;
+
+/// Runs a test on both stores: `postgresql::name` and `sqlite::name`.
+macro_rules! on_both_stores {
+    ($($(#[doc = $doc:literal])+ async fn $name:ident($database:ident: &Database) $body:block)+) => {
+        $($(#[doc = $doc])+ async fn $name($database: &Database) $body)+
+
+        mod postgresql {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let database = crate::harness::Database::postgresql().await;
+                super::$name(&database).await;
+                database.remove().await;
+            })+
+        }
+
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() {
+                let database = crate::harness::Database::sqlite();
+                super::$name(&database).await;
+                database.remove().await;
+            })+
+        }
+    };
+}
+pub(crate) use on_both_stores;
+
+/// A server that may deliver to this machine.
+pub(crate) fn config(address: &StoreAddress) -> Config {
+    let mut config = Config::new(address.clone());
+    config.listen = ([127, 0, 0, 1], 0).into();
+    config.egress = EgressRules {
+        addresses: AddressRules::Any,
+        allow_http: true,
+    };
+    config
+}
+
+/// A running server and a client of it.
+pub(crate) async fn start(database: &Database) -> (Server, Client) {
+    start_with(config(database.address())).await
+}
+
+pub(crate) async fn start_with_clock(database: &Database, clock: &Clock) -> (Server, Client) {
+    let mut config = config(database.address());
+    config.clock = clock.clone();
+    start_with(config).await
+}
+
+pub(crate) async fn start_with(config: Config) -> (Server, Client) {
+    let server = Server::start(config).await.unwrap();
+    let client = connect(&server).await;
+    (server, client)
+}
+
+pub(crate) async fn connect(server: &Server) -> Client {
+    WebhookServiceClient::connect(format!("http://{}", server.local_addr()))
+        .await
+        .unwrap()
+}
+
+/// A webhook with the given waits before its retries.
+pub(crate) fn webhook(url: String, profile: &str, waits: &[Duration]) -> v1::Webhook {
+    let delays = waits.iter().map(|wait| (*wait).into()).collect();
+    let schedule = v1::retry_policy::Schedule::List(v1::ListSchedule { delays });
+    v1::Webhook {
+        url,
+        profile: profile.to_owned(),
+        retry_policy: Some(v1::RetryPolicy {
+            schedule: Some(schedule),
+        }),
+        ..v1::Webhook::default()
+    }
+}
+
+/// Registers and returns the webhook's id and secret.
+pub(crate) async fn register(client: &mut Client, webhook: v1::Webhook) -> (String, String) {
+    let request = v1::RegisterRequest {
+        webhook: Some(webhook),
+        secret: String::new(),
+    };
+    let registered = client.register(request).await.unwrap().into_inner();
+    (registered.webhook.unwrap().id, registered.secret)
+}
+
+/// Publishes and returns the event's id.
+pub(crate) async fn publish(client: &mut Client, event_type: &str, payload: &str) -> String {
+    let request = v1::PublishRequest {
+        event_type: event_type.to_owned(),
+        payload: payload.to_owned().into(),
+        idempotency_key: String::new(),
+    };
+    client.publish(request).await.unwrap().into_inner().event_id
+}
+
+/// The deliveries of an event, once all of them are in a state that `settled` accepts.
+pub(crate) async fn deliveries_when(
+    client: &mut Client,
+    event: &str,
+    settled: impl Fn(&v1::Delivery) -> bool,
+) -> Vec<v1::Delivery> {
+    let request = v1::ListDeliveriesRequest {
+        event_id: event.to_owned(),
+        ..v1::ListDeliveriesRequest::default()
+    };
+    let wait = async {
+        loop {
+            let found = client
+                .list_deliveries(request.clone())
+                .await
+                .unwrap()
+                .into_inner()
+                .deliveries;
+            if !found.is_empty() && found.iter().all(&settled) {
+                return found;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .expect("the deliveries did not get there")
+}
+
+/// The only delivery of an event, once it is in this state, with its attempts.
+pub(crate) async fn delivery_when(
+    client: &mut Client,
+    event: &str,
+    state: v1::DeliveryState,
+) -> v1::GetDeliveryResponse {
+    let found = deliveries_when(client, event, |delivery| delivery.state() == state).await;
+    assert_eq!(found.len(), 1);
+    let request = v1::GetDeliveryRequest {
+        id: found[0].id.clone(),
+    };
+    client.get_delivery(request).await.unwrap().into_inner()
+}

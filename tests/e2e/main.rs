@@ -1,0 +1,15 @@
+//! What users rely on, from gRPC to the receiver's socket and back, on both stores.
+//!
+//! PostgreSQL is found through `HOOKWRIGHT_TEST_POSTGRES`, which `scripts/with-postgres` sets.
+
+mod harness;
+
+mod command_line;
+mod delivery;
+mod errors;
+mod hostile_receivers;
+mod nodes;
+mod retries;
+mod shutdown;
+mod verify;
+mod webhooks;

@@ -1,0 +1,181 @@
+//! Several processes on one PostgreSQL, and processes that die. The real binary, killed for real.
+
+use std::{
+    collections::HashSet,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use hookwright_proto::v1;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+};
+
+use crate::harness::{
+    Answer, Client, Database, PATIENCE, Receiver, deliveries_when, delivery_when, on_both_stores, publish,
+    register, start, webhook,
+};
+
+/// A `hookwright serve` of its own, killed when dropped.
+struct Process {
+    child: Child,
+    url: String,
+}
+
+impl Process {
+    async fn start(database: &Database) -> Self {
+        let mut child = Command::new(crate::command_line::binary())
+            .args([
+                "serve",
+                "--listen",
+                "127.0.0.1:0",
+                "--allow-http",
+                "--allow-private-targets",
+                "--lease",
+                "3s",
+            ])
+            .args(["--store", &database.url()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = tokio::time::timeout(PATIENCE, lines.next_line())
+            .await
+            .unwrap()
+            .unwrap()
+            .expect("a first line");
+        let url = line
+            .strip_prefix("listening on ")
+            .expect("where it listens")
+            .to_owned();
+        Self { child, url }
+    }
+
+    async fn client(&self) -> Client {
+        Client::connect(self.url.clone()).await.unwrap()
+    }
+
+    async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+}
+
+on_both_stores! {
+    /// A crash would lose events that were acknowledged.
+    async fn every_acknowledged_event_survives_kill_9(database: &Database) {
+        let mut receiver = Receiver::start().await;
+        let process = Process::start(database).await;
+        let mut client = process.client().await;
+        register(&mut client, webhook(receiver.url(), "generic", &[Duration::ZERO; 5])).await;
+        let mut process = Some(process);
+        let mut acknowledged = HashSet::new();
+        for round in 0..3 {
+            let running = process.take().expect("a running process");
+            let mut publishers = tokio::task::JoinSet::new();
+            for _ in 0..8 {
+                let mut client = running.client().await;
+                publishers.spawn(async move {
+                    let mut ids = Vec::new();
+                    loop {
+                        let request = v1::PublishRequest {
+                            event_type: "user.created".to_owned(),
+                            payload: "{}".into(),
+                            idempotency_key: String::new(),
+                        };
+                        match client.publish(request).await {
+                            Ok(published) => ids.push(published.into_inner().event_id),
+                            Err(_) => return ids,
+                        }
+                    }
+                });
+            }
+            // Killed in the middle of it: after so many requests have arrived.
+            for _ in 0..200 * (round + 1) {
+                receiver.next().await;
+            }
+            running.kill().await;
+            while let Some(ids) = publishers.join_next().await {
+                acknowledged.extend(ids.unwrap());
+            }
+            process = Some(Process::start(database).await);
+        }
+        let mut client = process.as_ref().expect("a running process").client().await;
+        for event in &acknowledged {
+            delivery_when(&mut client, event, v1::DeliveryState::Delivered).await;
+        }
+        assert!(acknowledged.len() >= 600, "{} acknowledged", acknowledged.len());
+    }
+}
+
+/// A second node would stand idle, or do the first one's work again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_webhook_registered_on_one_node_is_used_by_the_next_publish_on_another() {
+    let database = Database::postgresql().await;
+    let (first, mut on_first) = start(&database).await;
+    let (second, mut on_second) = start(&database).await;
+    let mut receiver = Receiver::start().await;
+    // The second node has read the webhooks: there are none.
+    publish(&mut on_second, "user.created", "{}").await;
+    for number in 1..=5_u32 {
+        register(&mut on_first, webhook(receiver.url(), "generic", &[])).await;
+        let request = v1::PublishRequest {
+            event_type: "user.created".to_owned(),
+            payload: "{}".into(),
+            idempotency_key: String::new(),
+        };
+        let published = on_second.publish(request).await.unwrap().into_inner();
+        assert_eq!(published.delivery_count, number);
+        for _ in 0..number {
+            receiver.next().await;
+        }
+    }
+    assert!(receiver.rest().is_empty());
+    first.stop().await.unwrap();
+    second.stop().await.unwrap();
+    database.remove().await;
+}
+
+/// What a dead node held would wait until somebody notices.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_deliveries_of_a_killed_node_are_taken_over_within_its_lease() {
+    let database = Database::postgresql().await;
+    let mut receiver = Receiver::start().await;
+    let held = std::sync::Arc::new(tokio::sync::Notify::new());
+    receiver.will_answer((0..20).map(|_| Answer::Held(std::sync::Arc::clone(&held))));
+    let doomed = Process::start(&database).await;
+    let mut on_doomed = doomed.client().await;
+    let survivor = Process::start(&database).await;
+    let mut on_survivor = survivor.client().await;
+    register(&mut on_doomed, webhook(receiver.url(), "generic", &[])).await;
+    let mut events = Vec::new();
+    for _ in 0..20 {
+        events.push(publish(&mut on_doomed, "user.created", "{}").await);
+        receiver.next().await;
+    }
+    doomed.kill().await;
+    let killed_at = Instant::now();
+    for _ in 0..20 {
+        receiver.next().await;
+    }
+    // Three seconds of lease; the rest is for a machine that is busy with other tests.
+    assert!(
+        killed_at.elapsed() < Duration::from_secs(15),
+        "taken over after {:?}",
+        killed_at.elapsed()
+    );
+    for event in &events {
+        let found = deliveries_when(&mut on_survivor, event, |delivery| {
+            delivery.state() == v1::DeliveryState::Delivered
+        })
+        .await;
+        assert_eq!(
+            found[0].attempt_count, 1,
+            "what the dead node began is not counted"
+        );
+    }
+    drop(survivor);
+    database.remove().await;
+}

@@ -1,0 +1,1 @@
+//! Nothing to use: the tests are in `e2e/`, the foreign-language clients in `clients/`, shared vectors in `vectors/`.
