@@ -82,7 +82,7 @@ on_both_stores! {
         };
         let exponential = v1::ExponentialSchedule {
             base: Some(Duration::from_secs(1).into()),
-            max_delay: Some(Duration::from_secs(60).into()),
+            max_delay: Some(Duration::from_mins(1).into()),
             factor: 0.5,
             max_attempts: 5,
             jitter: 0,
@@ -107,7 +107,7 @@ on_both_stores! {
             (v1::Webhook { timeout: Some(Duration::from_secs(121).into()), ..good() }, "INVALID_TIMEOUT", "webhook.timeout"),
             (v1::Webhook { state: 9, ..good() }, "UNKNOWN_STATE", "webhook.state"),
             (
-                v1::Webhook { retry_policy: Some(list(vec![Duration::from_secs(8 * 86_400)])), ..good() },
+                v1::Webhook { retry_policy: Some(list(vec![Duration::from_hours(8 * 24)])), ..good() },
                 "INVALID_RETRY_POLICY",
                 "webhook.retry_policy.list.delays[0]",
             ),

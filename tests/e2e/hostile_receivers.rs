@@ -28,7 +28,7 @@ fn raw_server(beginning: &'static [u8], drip: Option<(&'static [u8], Duration)>)
 }
 
 fn talk(mut stream: TcpStream, beginning: &[u8], drip: Option<(&[u8], Duration)>) -> std::io::Result<()> {
-    let mut buffer = [0; 65_536];
+    let mut buffer = [0; 8_192];
     let _ = stream.read(&mut buffer)?;
     stream.write_all(beginning)?;
     while let Some((bytes, pause)) = drip {

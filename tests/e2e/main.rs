@@ -2,6 +2,8 @@
 //!
 //! PostgreSQL is found through `HOOKWRIGHT_TEST_POSTGRES`, which `scripts/with-postgres` sets.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the report")]
+
 mod harness;
 
 mod command_line;

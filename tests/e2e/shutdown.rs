@@ -9,8 +9,8 @@ use tonic_health::pb::{
 };
 
 use crate::harness::{
-    Answer, Database, Receiver, config, delivery_when, on_both_stores, publish, register, start, start_with,
-    webhook,
+    Answer, Database, PATIENCE, Receiver, config, delivery_when, on_both_stores, publish, register, start,
+    start_with, webhook,
 };
 
 on_both_stores! {
@@ -56,6 +56,22 @@ on_both_stores! {
         delivery_when(&mut client, &event, v1::DeliveryState::Delivered).await;
         assert!(receiver.rest().is_empty());
         server.stop().await.unwrap();
+    }
+
+    /// A client that keeps a stream open would keep the service from stopping.
+    async fn an_open_stream_does_not_hold_up_a_stop(database: &Database) {
+        let mut impatient = config(database.address());
+        impatient.grace = Duration::from_millis(200);
+        let (server, mut client) = start_with(impatient).await;
+        let mut receiver = Receiver::start().await;
+        register(&mut client, webhook(receiver.url(), "generic", &[])).await;
+        publish(&mut client, "user.created", "{}").await;
+        receiver.next().await;
+        let endpoint = tonic::transport::Endpoint::from_shared(format!("http://{}", server.local_addr())).unwrap();
+        let mut health = HealthClient::new(endpoint.connect().await.unwrap());
+        let mut watch = health.watch(HealthCheckRequest::default()).await.unwrap().into_inner();
+        watch.message().await.unwrap();
+        tokio::time::timeout(PATIENCE, server.stop()).await.expect("it does not stop").unwrap();
     }
 
     /// Load balancers would not learn whether to send requests here.

@@ -42,8 +42,8 @@ on_both_stores! {
         let expected = v1::Webhook {
             id: id.clone(),
             state: v1::WebhookState::Active.into(),
-            create_time: read.create_time.clone(),
-            update_time: read.create_time.clone(),
+            create_time: read.create_time,
+            update_time: read.create_time,
             ..wanted.clone()
         };
         assert_eq!(read, expected);

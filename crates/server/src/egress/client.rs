@@ -80,14 +80,13 @@ impl EgressClient {
     }
 
     pub(crate) async fn exchange(&self, exchange: Exchange) -> Result<Answer, ExchangeError> {
-        // Addresses in URLs do not go through the resolver. The rules may have changed since registration.
-        match self.rules.check(exchange.url.as_str()) {
-            Err(error @ TargetError::BlockedAddress(_)) => {
-                return Err(ExchangeError::BlockedAddress(error.to_string()));
-            }
-            Err(error) => return Err(ExchangeError::Unreachable(error.to_string())),
-            Ok(_) => {}
-        }
+        // Addresses in URLs do not go through the resolver.
+        self.rules
+            .check_parsed(&exchange.url)
+            .map_err(|error| match error {
+                TargetError::BlockedAddress(_) => ExchangeError::BlockedAddress(error.to_string()),
+                error => ExchangeError::Unreachable(error.to_string()),
+            })?;
         let timeout = exchange.timeout;
         tokio::time::timeout(timeout, self.send(exchange))
             .await

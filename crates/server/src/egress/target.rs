@@ -64,6 +64,12 @@ impl EgressRules {
             return Err(TargetError::TooLong);
         }
         let url = Url::parse(text).map_err(TargetError::Syntax)?;
+        self.check_parsed(&url)?;
+        Ok(url)
+    }
+
+    /// Checks a URL that was accepted before: the rules may have become stricter since.
+    pub(super) fn check_parsed(self, url: &Url) -> Result<(), TargetError> {
         match url.scheme() {
             "https" => {}
             "http" if self.allow_http => {}
@@ -87,7 +93,7 @@ impl EgressRules {
         };
         match address {
             Some(address) if !self.addresses.allow(address) => Err(TargetError::BlockedAddress(address)),
-            _ => Ok(url),
+            _ => Ok(()),
         }
     }
 }

@@ -138,10 +138,9 @@ impl Engine {
         self.intake.clone()
     }
 
-    /// Stops: attempts under way have `grace` to end, then they are given back as if they had not been made. Every other
-    /// [`Intake`] must be gone.
+    /// Stops: attempts under way have `grace` to end, then they are given back as if they had not been made. Publishes
+    /// that still come in are refused.
     pub(crate) async fn stop(self, grace: Duration) -> Result<(), StoreError> {
-        drop(self.intake);
         self.stop_claiming.cancel();
         ended(self.poller.await);
         self.stop_starting.cancel();

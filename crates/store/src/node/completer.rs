@@ -17,7 +17,15 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
     let mut batch = Vec::with_capacity(BATCH_MAX);
     loop {
         batch.clear();
-        if queue.recv_many(&mut batch, BATCH_MAX).await == 0 {
+        let count = tokio::select! {
+            biased;
+            count = queue.recv_many(&mut batch, BATCH_MAX) => count,
+            () = shared.stop_finishing.cancelled() => {
+                queue.close();
+                queue.recv_many(&mut batch, BATCH_MAX).await
+            }
+        };
+        if count == 0 {
             return;
         }
         write(&shared, &batch).await;

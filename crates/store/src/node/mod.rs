@@ -21,7 +21,7 @@ use std::{
     collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicI64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -30,6 +30,7 @@ use tokio::{
     sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot},
     task::JoinSet,
 };
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::publisher::{EventRow, Stored};
 use self::{claimed::Claimed, publisher::Submission, tracker::Tracker};
@@ -92,7 +93,9 @@ struct Shared {
     incarnation: AtomicI64,
     /// Counted from when the last successful heartbeat was *sent*, on this machine's monotonic clock.
     lease_until: Mutex<Instant>,
-    stopping: AtomicBool,
+    /// Ends the writers of events, then the writer of results. Whoever still has a handle is refused from then on.
+    stop_publishing: CancellationToken,
+    stop_finishing: CancellationToken,
     tracker: Mutex<Tracker>,
     claimed: Mutex<Claimed>,
     /// Held over a claim, so that no lane is given away in the middle of one.
@@ -152,7 +155,8 @@ impl Node {
         let shared = Arc::new(Shared {
             incarnation: AtomicI64::new(0),
             lease_until: Mutex::new(sent),
-            stopping: AtomicBool::new(false),
+            stop_publishing: CancellationToken::new(),
+            stop_finishing: CancellationToken::new(),
             tracker: Mutex::new(Tracker::new()),
             claimed: Mutex::new(Claimed::default()),
             lanes: AsyncMutex::new(Lanes::default()),
@@ -293,12 +297,11 @@ impl Node {
     /// Leaves: no more publishes are taken, queued results are written, lanes are given up, and deliveries that this node
     /// still holds become due for others at once.
     ///
-    /// Every [`Publisher`] and [`Finisher`] must have been dropped; otherwise this waits until they are.
+    /// Handles that are still around are refused from then on ([`Publisher`]) or do nothing ([`Finisher`]).
     pub async fn leave(mut self) -> Result<(), StoreError> {
-        self.shared.stopping.store(true, Ordering::Relaxed);
-        drop(self.publishes);
+        self.shared.stop_publishing.cancel();
         while self.writers.join_next().await.is_some() {}
-        drop(self.finishes);
+        self.shared.stop_finishing.cancel();
         while self.completer.join_next().await.is_some() {}
         let shared = &self.shared;
         let low_water = shared.low_water();
@@ -348,7 +351,7 @@ impl Shared {
     }
 
     fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+        self.stop_publishing.is_cancelled()
     }
 
     // A poisoned lock only says that another task panicked; these structures are whole after every statement.

@@ -67,8 +67,7 @@ pub(crate) enum Stored {
 pub(super) async fn run(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Submission>>>) {
     let mut waiting = Vec::with_capacity(BATCH_EVENTS_MAX);
     loop {
-        // Writers take turns at the queue, so while one waits for its commit the next one gathers.
-        if queue.lock().await.recv_many(&mut waiting, BATCH_EVENTS_MAX).await == 0 {
+        if next_batch(&shared, &queue, &mut waiting).await == 0 {
             return;
         }
         let mut rest = waiting.drain(..).peekable();
@@ -82,6 +81,24 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Sub
             })
             .collect();
             store(&shared, batch).await;
+        }
+    }
+}
+
+/// Writers take turns at the queue, so while one waits for its commit the next one gathers.
+async fn next_batch(
+    shared: &Shared,
+    queue: &Mutex<mpsc::Receiver<Submission>>,
+    waiting: &mut Vec<Submission>,
+) -> usize {
+    let mut queue = queue.lock().await;
+    tokio::select! {
+        biased;
+        count = queue.recv_many(waiting, BATCH_EVENTS_MAX) => count,
+        () = shared.stop_publishing.cancelled() => {
+            // What is queued is still stored; nothing more comes in.
+            queue.close();
+            queue.recv_many(waiting, BATCH_EVENTS_MAX).await
         }
     }
 }

@@ -326,7 +326,7 @@ async fn append_attempts(tx: &mut SqliteConnection, rows: &[(&Finish, Verdict)])
                 .bind(verdict.code())
                 .bind(attempt.and_then(|attempt| attempt.http_status).map(i64::from))
                 .bind(attempt.map_or(0, |attempt| {
-                    i64::try_from(attempt.latency.as_micros()).unwrap_or(i64::MAX)
+                    i32::try_from(attempt.latency.as_micros()).unwrap_or(i32::MAX)
                 }))
                 .bind(blob(finish.delivery.webhook.0))
                 .bind(blob(finish.delivery.event.0))

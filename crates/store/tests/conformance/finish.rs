@@ -14,6 +14,7 @@ conformance! {
     both:
     the_state_of_a_delivery_follows_from_its_results,
     every_field_of_every_attempt_is_kept,
+    an_error_text_of_any_characters_is_stored,
     an_attempt_that_is_reported_twice_is_the_first_one,
     two_results_of_one_delivery_in_one_batch_block_nothing,
     a_slower_owner_does_not_bring_back_what_is_settled,
@@ -131,7 +132,8 @@ async fn every_field_of_every_attempt_is_kept(harness: Harness) {
         process.finish(&tenant, id, number, origin, end).await;
         expected.push(attempt);
         if number < 8 {
-            process.until(&tenant, id, DeliveryState::Scheduled(due_at)).await;
+            process.until_written(&tenant).await;
+            assert_eq!(process.state(&tenant, id).await, DeliveryState::Scheduled(due_at));
             harness.clock.advance(HOUR);
             let claimed = process.claim(1).await;
             assert_eq!(
@@ -150,6 +152,26 @@ async fn every_field_of_every_attempt_is_kept(harness: Harness) {
     let last = detail.delivery.last.unwrap();
     assert_eq!((last.outcome, last.http_status), (Outcome::Accepted, Some(204)));
     assert_eq!(last.ended_at, expected[7].started_at.plus(expected[7].latency));
+}
+
+async fn an_error_text_of_any_characters_is_stored(harness: Harness) {
+    // A receiver that sends a strange message would keep a node from storing any result again.
+    let mut process = harness.process().await;
+    let tenant = process.tenant("shop", 1).await;
+    let id = process.publish_one(&tenant).await;
+    let end = End::Attempted(AttemptEnd {
+        outcome: Outcome::TlsFailed,
+        http_status: None,
+        started_at: START,
+        latency: Duration::MAX,
+        error: Some(String::from("a\0b\u{1f980}\n")),
+        response: None,
+        next: Next::Dead,
+    });
+    process.finish(&tenant, id, 1, Origin::Publish, end).await;
+    process.until(&tenant, id, DeliveryState::Dead).await;
+    let attempt = process.detail(&tenant, id).await.attempts.swap_remove(0);
+    assert_eq!(attempt.error.as_deref(), Some("a\u{fffd}b\u{1f980}\n"));
 }
 
 async fn an_attempt_that_is_reported_twice_is_the_first_one(harness: Harness) {
@@ -315,13 +337,13 @@ async fn a_slower_owner_does_not_change_what_is_scheduled(harness: Harness) {
     // A delivery would go back to an earlier attempt, or be attempted before its time.
     let mut slow = harness.process().await;
     let tenant = slow.tenant("shop", 1).await;
-    let (fast, deliveries) = taken_over(&harness, &mut slow, &tenant, 3).await;
+    let (mut fast, deliveries) = taken_over(&harness, &mut slow, &tenant, 3).await;
     let later = harness.clock.now().plus(HOUR);
     for id in &deliveries {
         fast.finish(&tenant, *id, 1, Origin::Retry, attempted(Next::Retry(later)))
             .await;
-        fast.until(&tenant, *id, DeliveryState::Scheduled(later)).await;
     }
+    fast.until_written(&tenant).await;
     let late = [
         attempted(Next::Retry(harness.clock.now())),
         End::Released(harness.clock.now()),

@@ -339,12 +339,16 @@ impl Process {
         .await;
     }
 
-    /// Waits until all results reported so far are stored: they are written in order.
+    /// Waits until all results reported so far are stored, and the node has taken note of it.
     pub(crate) async fn until_written(&mut self, tenant: &Tenant) {
-        let last = self.publish_one(tenant).await;
-        self.finish(tenant, last, 1, Origin::Publish, attempted(Next::Dead))
-            .await;
-        self.until(tenant, last, DeliveryState::Dead).await;
+        // Results are written in order. When the first mark is seen, its batch is stored; when the second one is, the
+        // batch before it has been dealt with altogether.
+        for _ in 0..2 {
+            let mark = self.publish_one(tenant).await;
+            self.finish(tenant, mark, 1, Origin::Publish, attempted(Next::Dead))
+                .await;
+            self.until(tenant, mark, DeliveryState::Dead).await;
+        }
     }
 
     /// Claims up to this many per webhook of whatever is due now.

@@ -2,41 +2,76 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    str::FromStr,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
 };
 
-use hookwright_store::{DeliveryFilter, DeliveryId, DeliveryState, Next, Origin, PublishError};
-use sqlx::Connection as _;
+use hookwright_store::{
+    DeliveryFilter, DeliveryId, DeliveryState, EventId, Next, Origin, PageSize, PublishError, StoreAddress,
+};
+use sqlx::postgres::PgConnectOptions;
+use tokio::{
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream, UnixStream},
+};
 
-use crate::harness::{Harness, attempted, eventually};
+use crate::harness::{Harness, Process, Tenant, attempted, eventually};
 
 conformance! {
     postgres:
     the_ledger_closes_although_connections_are_cut_while_publishing,
+    the_ledger_closes_although_answers_are_lost,
     results_are_kept_until_they_could_be_written,
 }
 
 const CUT_ALL: &str = "select count(pg_terminate_backend(pid)) from pg_stat_activity
     where datname = current_database() and application_name = 'hookwright' and pid <> pg_backend_pid()";
+const CALLERS: usize = 16;
+const EACH: usize = 60;
 
 async fn the_ledger_closes_although_connections_are_cut_while_publishing(harness: Harness) {
     // A failover of the database would lose acknowledged events, or leave events behind that nobody delivers.
-    const CALLERS: usize = 16;
-    const EACH: usize = 60;
     let mut process = harness.process().await;
     let tenant = process.tenant("shop", 2).await;
+    let mut server = harness.server().await.unwrap();
+    let acknowledged = publish_through(&process, &tenant, async || {
+        sqlx::query(CUT_ALL).execute(&mut server).await.unwrap();
+    })
+    .await;
+    assert_ledger_closes(&harness, &mut process, &tenant, &acknowledged).await;
+}
+
+async fn the_ledger_closes_although_answers_are_lost(harness: Harness) {
+    // A network that fails just after a commit would leave events in the log that were not acknowledged, nor delivered.
+    let wire = Wire::to(&harness.address).await;
+    let through = Harness {
+        address: wire.address.clone(),
+        clock: harness.clock.clone(),
+    };
+    let mut process = through.process().await;
+    let tenant = process.tenant("shop", 2).await;
+    let acknowledged = publish_through(&process, &tenant, async || {
+        wire.lose.fetch_add(1, Ordering::Relaxed);
+    })
+    .await;
+    wire.lose.store(0, Ordering::Relaxed);
+    assert_ledger_closes(&harness, &mut process, &tenant, &acknowledged).await;
+}
+
+/// Publishes as clients do that try again until they are told yes, with a key or without, while the database fails them
+/// again and again. Returns what they were told.
+async fn publish_through(process: &Process, tenant: &Tenant, mut fail: impl AsyncFnMut()) -> Vec<EventId> {
     let mut callers = tokio::task::JoinSet::new();
-    let acknowledgements = Arc::new(AtomicUsize::new(0));
+    let progress = Arc::new(AtomicUsize::new(0));
     for caller in 0..CALLERS {
         let (publisher, tenant) = (process.publisher.clone(), tenant.clone());
-        let acknowledgements = Arc::clone(&acknowledgements);
+        let progress = Arc::clone(&progress);
         callers.spawn(async move {
             let mut acknowledged = Vec::new();
             for number in 0..EACH {
-                // A client that tries again until it is told yes, with a key or without.
                 loop {
                     let (hot, cold) = tenant.webhooks.split_at(1 + (number + caller) % 2);
                     let mut event = tenant.event(hot, cold);
@@ -47,29 +82,36 @@ async fn the_ledger_closes_although_connections_are_cut_while_publishing(harness
                         Err(error) => panic!("{error}"),
                     }
                 }
-                acknowledgements.fetch_add(1, Ordering::Relaxed);
+                progress.fetch_add(1, Ordering::Relaxed);
             }
             acknowledged
         });
     }
-    let mut server = harness.server().await.unwrap();
-    let (mut cuts, mut cut_at) = (0, 0);
+    let (mut failures, mut failed_at) = (0, 0);
     let mut acknowledged = Vec::new();
     while !callers.is_empty() {
-        // Again and again, but not before there was some progress.
-        let progress = acknowledgements.load(Ordering::Relaxed);
-        if progress >= cut_at + 8 {
-            sqlx::query(CUT_ALL).execute(&mut server).await.unwrap();
-            (cuts, cut_at) = (cuts + 1, progress);
+        // Not before there was some progress since the last time.
+        let now = progress.load(Ordering::Relaxed);
+        if now >= failed_at + 8 {
+            fail().await;
+            (failures, failed_at) = (failures + 1, now);
         }
         tokio::task::yield_now().await;
         while let Some(caller) = callers.try_join_next() {
             acknowledged.extend(caller.unwrap());
         }
     }
-    assert!(cuts >= 20, "connections were cut {cuts} times only");
-    assert_eq!(acknowledged.len(), CALLERS * EACH);
+    assert!(failures >= 20, "it failed {failures} times only");
+    acknowledged
+}
 
+/// Every acknowledged event is in the log, and every event in the log is in memory or has a retry row.
+async fn assert_ledger_closes(
+    harness: &Harness,
+    process: &mut Process,
+    tenant: &Tenant,
+    acknowledged: &[EventId],
+) {
     let mut in_memory = HashMap::new();
     for accepted in process.all_handed_over() {
         for (webhook, slot) in accepted.destinations {
@@ -80,19 +122,17 @@ async fn the_ledger_closes_although_connections_are_cut_while_publishing(harness
             assert!(in_memory.insert(id, slot).is_none(), "{id} was handed over twice");
         }
     }
-    let listed = eventually("the database answers", async || {
-        let first = process.store.deliveries(
-            tenant.id,
-            DeliveryFilter::All,
-            None,
-            hookwright_store::PageSize::MAX,
-        );
-        first.await.ok()?;
-        Some(process.list(&tenant, DeliveryFilter::All, 200).await)
-    })
-    .await;
+    // Connections that are broken show themselves one by one.
+    for _ in 0..20 {
+        let page = process
+            .store
+            .deliveries(tenant.id, DeliveryFilter::All, None, PageSize::MAX);
+        let _ = page.await;
+    }
+    let listed = process.list(tenant, DeliveryFilter::All, 200).await;
     let in_log: HashSet<_> = listed.iter().map(|row| row.id.event).collect();
-    for event in &acknowledged {
+    assert_eq!(acknowledged.len(), CALLERS * EACH);
+    for event in acknowledged {
         assert!(in_log.contains(event), "{event} was acknowledged and is gone");
     }
     for row in &listed {
@@ -103,12 +143,82 @@ async fn the_ledger_closes_although_connections_are_cut_while_publishing(harness
         }
     }
     // Keyed events are there once, however often they had to be tried.
+    let mut server = harness.server().await.unwrap();
     let keyed: i64 = sqlx::query_scalar("select count(*) from idempotency_key")
         .fetch_one(&mut server)
         .await
         .unwrap();
     assert_eq!(usize::try_from(keyed).unwrap(), CALLERS * EACH / 2);
-    server.close().await.unwrap();
+}
+
+/// A way to the database that can lose an answer, and the connection with it, after the statement was executed.
+struct Wire {
+    address: StoreAddress,
+    /// How many answers to lose.
+    lose: Arc<AtomicUsize>,
+}
+
+impl Wire {
+    async fn to(address: &StoreAddress) -> Self {
+        let StoreAddress::Postgres(url) = address else {
+            unreachable!()
+        };
+        let database = PgConnectOptions::from_str(url).unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let lose = Arc::new(AtomicUsize::new(0));
+        tokio::spawn({
+            let lose = Arc::clone(&lose);
+            async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    let port = database.get_port();
+                    match database.get_socket() {
+                        Some(folder) => {
+                            let server = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await;
+                            tokio::spawn(carry(client, server.unwrap(), Arc::clone(&lose)));
+                        }
+                        None => {
+                            let server = TcpStream::connect((database.get_host(), port)).await;
+                            tokio::spawn(carry(client, server.unwrap(), Arc::clone(&lose)));
+                        }
+                    }
+                }
+            }
+        });
+        // scheme://user:password@host/database?host=folder
+        let (base, _) = url.split_once('?').unwrap_or((url, ""));
+        let (before_host, rest) = base.rsplit_once('@').unwrap();
+        let (_, name) = rest.split_once('/').unwrap();
+        Self {
+            address: StoreAddress::Postgres(format!("{before_host}@127.0.0.1:{port}/{name}")),
+            lose,
+        }
+    }
+}
+
+async fn carry(
+    mut client: TcpStream,
+    mut server: impl AsyncRead + AsyncWrite + Unpin,
+    lose: Arc<AtomicUsize>,
+) {
+    let (mut request, mut answer) = (vec![0; 65_536], vec![0; 65_536]);
+    loop {
+        tokio::select! {
+            length = client.read(&mut request) => {
+                let length = length.unwrap_or(0);
+                if length == 0 || server.write_all(&request[..length]).await.is_err() {
+                    return;
+                }
+            }
+            length = server.read(&mut answer) => {
+                let length = length.unwrap_or(0);
+                let lost = lose.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok();
+                if length == 0 || lost || client.write_all(&answer[..length]).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
 }
 
 async fn results_are_kept_until_they_could_be_written(harness: Harness) {
