@@ -107,11 +107,10 @@ sqlx: ## Rewrite crates/store/.sqlx after a statement or a migration has changed
 # What to measure: `make bench BENCH='crash --kills 5'`; see `hookwright-bench --help`.
 BENCH ?= run --rate 500
 
-# A workspace of its own, so that what it needs is not in the service's lock file.
 .PHONY: bench
-bench: build ## Measure on a PostgreSQL that syncs to disk; BENCH says what
-	$(CARGO) build $(LOCKED) --release --manifest-path bench/Cargo.toml --target-dir $(target)/bench
-	scripts/with-postgres --durable $(target)/bench/release/hookwright-bench $(BENCH) \
+bench: ## Measure on a PostgreSQL that syncs to disk; BENCH says what
+	$(CARGO) build $(LOCKED) --release --package hookwright --package hookwright-bench
+	scripts/with-postgres --durable $(target)/release/hookwright-bench $(BENCH) \
 		--service-binary $(target)/release/hookwright
 
 .PHONY: clean

@@ -15,7 +15,7 @@ pub struct Config {
     pub store: StoreAddress,
     /// Time.
     pub clock: Clock,
-    /// Name and lease of this node.
+    /// Name of this node, and how long after its death at the latest others have taken its deliveries over.
     pub node: NodeOptions,
     /// How much is taken on at a time.
     pub engine: EngineLimits,

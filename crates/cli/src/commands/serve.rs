@@ -35,7 +35,7 @@ pub(crate) struct ServeArgs {
     #[arg(long, env = "HOOKWRIGHT_NODE", default_value = "node", value_name = "NAME")]
     node: String,
 
-    /// How long this node is believed to be alive after it was last heard of.
+    /// When this node dies, others have taken its deliveries over by then.
     #[arg(long, default_value = "5s", value_parser = parse_lease, value_name = "DURATION")]
     lease: Duration,
 

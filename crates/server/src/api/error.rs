@@ -16,6 +16,8 @@ pub(super) enum ApiError {
     Store(StoreError),
     /// Webhooks changed faster than an event could be stored.
     Contention,
+    /// Events come in faster than they can be stored.
+    Overloaded,
 }
 
 /// A field that is not acceptable.
@@ -108,6 +110,7 @@ impl From<IntakeError> for ApiError {
         match error {
             IntakeError::Publish(PublishError::KeyReused(event)) => Self::KeyReused(event),
             IntakeError::Publish(PublishError::StaleWebhooks) => Self::Contention,
+            IntakeError::Overloaded => Self::Overloaded,
             IntakeError::Publish(PublishError::Store(error)) | IntakeError::Store(error) => {
                 Self::Store(error)
             }

@@ -30,6 +30,11 @@ impl From<ApiError> for Status {
                 "WEBHOOKS_CHANGING",
                 "the tenant's webhooks kept changing while the event was stored; publish it again",
             ),
+            ApiError::Overloaded => retryable(
+                Code::ResourceExhausted,
+                "OVERLOADED",
+                "events come in faster than they can be stored; nothing was stored, slow down and try again",
+            ),
             ApiError::Store(error) => of_store(&error),
         }
     }

@@ -13,6 +13,9 @@ use crate::directory::{Directory, LiveWebhook};
 /// How often a publish starts over because the tenant's webhooks changed under it. Each time it has read them anew, so
 /// reaching this takes somebody who changes webhooks without a pause.
 const STALE_MAX: usize = 20;
+/// Publishes under way at a time, about a third of a second's worth. More would only be answered later, and hold memory
+/// meanwhile: whoever asks then is told at once, and can slow down.
+const PUBLISHES_MAX: usize = 4_096;
 
 /// Accepts events: chooses their webhooks, sets memory aside for the first attempts, stores them.
 #[derive(Clone, Debug)]
@@ -21,11 +24,14 @@ pub(crate) struct Intake {
     publisher: Publisher,
     /// In KiB.
     memory: Arc<Semaphore>,
+    publishes: Arc<Semaphore>,
 }
 
 /// Why an event was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IntakeError {
+    #[error("too many events wait to be stored")]
+    Overloaded,
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
@@ -34,10 +40,12 @@ pub(crate) enum IntakeError {
 
 impl Intake {
     pub(super) fn new(directory: Arc<Directory>, publisher: Publisher, memory: Arc<Semaphore>) -> Self {
+        let publishes = Arc::new(Semaphore::new(PUBLISHES_MAX));
         Self {
             directory,
             publisher,
             memory,
+            publishes,
         }
     }
 
@@ -49,6 +57,10 @@ impl Intake {
         payload: Bytes,
         idempotency_key: Option<String>,
     ) -> Result<Published, IntakeError> {
+        let _turn = self
+            .publishes
+            .try_acquire()
+            .map_err(|_| IntakeError::Overloaded)?;
         let mut index = self.directory.tenant(tenant).await?;
         let mut tries = 0;
         loop {

@@ -77,7 +77,12 @@ impl Engine {
         egress: EgressClient,
     ) -> Result<Self, StoreError> {
         let (accepted, accepted_queue) = mpsc::unbounded_channel();
-        let heartbeat_every = options.lease / 5;
+        // A fifth of the time is for the others to notice that this node is gone.
+        let heartbeat_every = options.lease / 10;
+        let options = NodeOptions {
+            lease: options.lease * 4 / 5,
+            ..options
+        };
         let clock = store.clock().clone();
         let node = Arc::new(Node::join(store, options, accepted).await?);
         let memory = Arc::new(Semaphore::new(limits.memory_kib_max));

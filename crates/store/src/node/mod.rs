@@ -217,7 +217,7 @@ impl Node {
         Instant::now() + LEASE_MARGIN < lease_until
     }
 
-    /// Completes once this node has written retry rows since the last call; they may be due before the next look.
+    /// Completes once retry rows were written or taken over by this node since the last call; they may be due at once.
     pub async fn rescheduled(&self) {
         self.shared.rescheduled.notified().await;
     }
@@ -238,8 +238,13 @@ impl Node {
         heartbeat.recovered = shared.take_over().await?;
         // After a restart lanes come with the next heartbeat, when the caller has let go of what it held: otherwise it
         // could not tell what it has claimed since from what it had claimed before.
+        let lanes_before = shared.lanes.lock().await.held.len();
         if !heartbeat.rejoined {
             heartbeat.lanes = shared.share_lanes(pulse.nodes).await?;
+        }
+        if heartbeat.recovered > 0 || heartbeat.lanes > lanes_before {
+            // There may be rows now that are due and that nobody looked for.
+            shared.rescheduled.notify_one();
         }
         Ok(heartbeat)
     }

@@ -1,8 +1,9 @@
 //! The PostgreSQL engine. Statements are checked against the schema when this crate is compiled.
 
-mod log;
+mod finish;
 mod nodes;
 mod partitions;
+mod publish;
 mod reads;
 mod retries;
 mod webhooks;

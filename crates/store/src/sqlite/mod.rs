@@ -3,8 +3,9 @@
 //! Rules are those of the PostgreSQL engine; what a single process makes trivial (fences, lanes) is left out. Statements
 //! write many rows each, because SQLite spends its time per statement, and the conformance suite checks them.
 
-mod log;
+mod finish;
 mod nodes;
+mod publish;
 mod reads;
 mod retention;
 mod retries;

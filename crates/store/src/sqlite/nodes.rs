@@ -2,7 +2,11 @@
 
 use sqlx::{Connection as _, SqliteConnection};
 
-use super::{Sqlite, blob, log::RetryRow, log::upsert_retries, read_event_id, unpack};
+use super::{
+    Sqlite, blob, read_event_id,
+    retries::{RetryRow, upsert_retries},
+    unpack,
+};
 use crate::{
     EventId, Incarnation, Lane, StoreError, TenantId, Timestamp,
     clock::wall_clock,

@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::{Sqlite, blob, read_event_id, read_uuid, small, sql_limit};
-use crate::{Due, Event, Lane, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId};
+use super::{Sqlite, batches, blob, placeholders, read_event_id, read_uuid, small, sql_limit};
+use crate::{
+    Due, Event, EventId, Finish, Lane, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId,
+    node::EventRow,
+};
 
 /// number, `due_at`, `tenant_id`, id, type, payload
 type DueRow = (i64, i64, i64, Vec<u8>, String, Vec<u8>);
@@ -79,4 +83,61 @@ impl Sqlite {
         }
         Ok(due)
     }
+}
+
+/// A retry row to write.
+pub(super) struct RetryRow {
+    pub(super) tenant: TenantId,
+    pub(super) webhook: WebhookId,
+    pub(super) event: EventId,
+    pub(super) number: u16,
+    pub(super) due_at: Timestamp,
+}
+
+impl RetryRow {
+    pub(super) fn first(row: &EventRow, webhook: WebhookId) -> Self {
+        let event = row.event.id;
+        Self {
+            tenant: row.event.tenant,
+            webhook,
+            event,
+            number: 1,
+            due_at: event.created_at(),
+        }
+    }
+
+    pub(super) fn of(finish: &Finish, number: u16, due_at: Timestamp) -> Self {
+        let (webhook, event) = (finish.delivery.webhook, finish.delivery.event);
+        Self {
+            tenant: finish.tenant,
+            webhook,
+            event,
+            number,
+            due_at,
+        }
+    }
+}
+
+pub(super) async fn upsert_retries(tx: &mut SqliteConnection, rows: &[RetryRow]) -> Result<(), StoreError> {
+    for batch in batches(rows) {
+        let statement = format!(
+            "insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at) values {}
+            on conflict (lane, webhook_id, event_id) do update
+            set number = excluded.number, due_at = excluded.due_at
+            where retry.number <= excluded.number",
+            placeholders(batch.len(), 6)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for row in batch {
+            query = query
+                .bind(row.tenant.lane().0)
+                .bind(i64::from(row.number))
+                .bind(row.tenant.0)
+                .bind(blob(row.webhook.0))
+                .bind(blob(row.event.0))
+                .bind(row.due_at.unix_micros());
+        }
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
 }

@@ -1,0 +1,84 @@
+//! Load, crash and takeover tests of hookwright.
+//!
+//! ```text
+//!            publishes                  delivers
+//! publisher ───────────► service under ─────────► receiver
+//!     │                      test                     │
+//!     │ publications           ▲             arrivals │
+//!     └───────────► parent ◄───│──────────────────────┘
+//!                     └────────┘ starts, samples, kills
+//! ```
+//!
+//! Each box is a process of its own, so that the CPU time of each can be told. Publications and arrivals carry times
+//! of one clock, `CLOCK_MONOTONIC`, and are joined on the event's id. See README.md for what the figures mean.
+
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use args::{Cli, Command};
+use clap::Parser as _;
+
+mod args;
+mod bed;
+mod clock;
+mod closed_loop;
+mod connections;
+mod crash;
+mod drain;
+mod duplicates;
+mod helpers;
+mod key;
+mod ledger;
+mod machine;
+mod measurement;
+mod open_loop;
+mod payload;
+mod percentiles;
+mod plan;
+mod postgres;
+mod publisher;
+mod receiver;
+mod records;
+mod report;
+mod run;
+mod sample;
+mod scratch;
+mod service;
+mod store;
+mod takeover;
+mod usage;
+
+fn main() -> ExitCode {
+    match dispatch(Cli::parse().command) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Returns whether the test passed.
+fn dispatch(command: Command) -> Result<bool> {
+    match command {
+        Command::Run(args) => interruptible(run::run(&args)),
+        Command::Crash(args) => interruptible(crash::run(&args)),
+        Command::Takeover(args) => interruptible(takeover::run(&args)),
+        Command::Receiver(args) => receiver::run(&args).map(|()| true),
+        Command::Publisher => publisher::run().map(|()| true),
+    }
+}
+
+/// On Ctrl-C everything is dropped, which kills the processes that we started.
+fn interruptible(test: impl Future<Output = Result<bool>>) -> Result<bool> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        tokio::select! {
+            result = test => result,
+            _ = tokio::signal::ctrl_c() => bail!("interrupted"),
+        }
+    })
+}

@@ -1,0 +1,170 @@
+//! A database of its own for each test, and what the server says about it.
+
+use std::{env, fs, path::PathBuf, process};
+
+use anyhow::{Context as _, Result, bail};
+use serde::Serialize;
+use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgPoolOptions};
+use url::Url;
+
+use crate::{clock::Moment, usage};
+
+/// A new, empty database, and a connection to another one to watch it from: so our own statements do not count.
+#[derive(Debug)]
+pub(crate) struct Database {
+    name: String,
+    url: Url,
+    admin: PgPool,
+    /// The server's data folder; unknown when the server was not started by `scripts/with-postgres`.
+    folder: Option<PathBuf>,
+    statements_counted: bool,
+}
+
+/// One normalised statement, as `pg_stat_statements` counted it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Statement {
+    pub(crate) calls: i64,
+    pub(crate) total_ms: f64,
+    pub(crate) rows: i64,
+    pub(crate) text: String,
+}
+
+impl Database {
+    pub(crate) async fn create() -> Result<Self> {
+        let server = env::var("HOOKWRIGHT_TEST_POSTGRES").context(
+            "HOOKWRIGHT_TEST_POSTGRES is not set: use `scripts/with-postgres --durable hookwright-bench …`",
+        )?;
+        let mut url = Url::parse(&server).context("HOOKWRIGHT_TEST_POSTGRES is not a URL")?;
+        let admin = PgPoolOptions::new()
+            .max_connections(2)
+            .connect(&server)
+            .await
+            .context("connecting to PostgreSQL")?;
+        let name = format!("hookwright_bench_{}_{}", process::id(), Moment::now().nanos());
+        // The name is made of our own letters and digits.
+        sqlx::query(AssertSqlSafe(format!("create database {name}")))
+            .execute(&admin)
+            .await?;
+        url.set_path(&name);
+        let statements_counted = sqlx::query("create extension if not exists pg_stat_statements")
+            .execute(&admin)
+            .await
+            .is_ok()
+            && sqlx::query("select count(*) from pg_stat_statements")
+                .execute(&admin)
+                .await
+                .is_ok();
+        Ok(Self {
+            name,
+            url,
+            admin,
+            folder: env::var_os("HOOKWRIGHT_TEST_POSTGRES_DATA").map(PathBuf::from),
+            statements_counted,
+        })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.url.as_str()
+    }
+
+    pub(crate) fn folder(&self) -> Option<&PathBuf> {
+        self.folder.as_ref()
+    }
+
+    /// Version and what decides whether a commit is durable.
+    pub(crate) async fn description(&self) -> Result<String> {
+        let mut values = Vec::new();
+        for show in ["show server_version", "show fsync", "show synchronous_commit"] {
+            let value: String = sqlx::query_scalar(show).fetch_one(&self.admin).await?;
+            values.push(value);
+        }
+        let [version, fsync, commit] = values.as_slice() else {
+            bail!("three settings were asked for");
+        };
+        Ok(format!(
+            "PostgreSQL {version}, fsync {fsync}, synchronous_commit {commit}"
+        ))
+    }
+
+    /// Starts counting statements.
+    pub(crate) async fn reset_statements(&self) -> Result<()> {
+        if self.statements_counted {
+            sqlx::query("select pg_stat_statements_reset(0, oid, 0) from pg_database where datname = $1")
+                .bind(&self.name)
+                .execute(&self.admin)
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// What was executed since the count started, the most expensive first. `None` when the server does not count.
+    pub(crate) async fn statements(&self) -> Result<Option<Vec<Statement>>> {
+        if !self.statements_counted {
+            return Ok(None);
+        }
+        let rows = sqlx::query(
+            "select s.query, s.calls, s.total_exec_time, s.rows
+             from pg_stat_statements s join pg_database d on d.oid = s.dbid
+             where d.datname = $1 and s.toplevel
+             order by s.total_exec_time desc",
+        )
+        .bind(&self.name)
+        .fetch_all(&self.admin)
+        .await?;
+        let statement = |row: &sqlx::postgres::PgRow| -> Result<Statement> {
+            Ok(Statement {
+                text: row.try_get(0)?,
+                calls: row.try_get(1)?,
+                total_ms: row.try_get(2)?,
+                rows: row.try_get(3)?,
+            })
+        };
+        rows.iter().map(statement).collect::<Result<_>>().map(Some)
+    }
+
+    /// Bytes of write-ahead log since the server was initialised.
+    pub(crate) async fn log_position(&self) -> Result<u64> {
+        let position: i64 = sqlx::query_scalar("select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint")
+            .fetch_one(&self.admin)
+            .await?;
+        Ok(position.unsigned_abs())
+    }
+
+    pub(crate) async fn size(&self) -> Result<u64> {
+        let size: i64 = sqlx::query_scalar("select pg_database_size($1::text::name)")
+            .bind(&self.name)
+            .fetch_one(&self.admin)
+            .await?;
+        Ok(size.unsigned_abs())
+    }
+
+    /// CPU time of the whole server in microseconds, ended backends included. `None` when its processes are unknown.
+    pub(crate) fn cpu_micros(&self) -> Result<Option<u64>> {
+        self.postmaster()?.map(usage::family_cpu_micros).transpose()
+    }
+
+    pub(crate) fn memory(&self) -> Result<Option<u64>> {
+        self.postmaster()?.map(usage::family_memory).transpose()
+    }
+
+    fn postmaster(&self) -> Result<Option<u32>> {
+        let Some(folder) = &self.folder else {
+            return Ok(None);
+        };
+        let file = fs::read_to_string(folder.join("postmaster.pid")).context("reading postmaster.pid")?;
+        let pid = file.lines().next().and_then(|line| line.trim().parse().ok());
+        Ok(Some(
+            pid.context("postmaster.pid does not start with a process id")?,
+        ))
+    }
+
+    pub(crate) async fn drop(&self) -> Result<()> {
+        sqlx::query(AssertSqlSafe(format!(
+            "drop database if exists {} with (force)",
+            self.name
+        )))
+        .execute(&self.admin)
+        .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,131 @@
+//! Results in: attempts appended, retry rows written and removed, in one transaction for each batch.
+
+use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
+
+use super::{
+    Sqlite, batches, blob, placeholders,
+    retries::{RetryRow, upsert_retries},
+};
+use crate::{End, Finish, Next, Origin, StoreError, attempt::Verdict};
+
+impl Sqlite {
+    pub(crate) async fn finish(&self, rows: &[&Finish]) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut tx = writer.begin().await?;
+        let mut results = Results::default();
+        for finish in rows {
+            let settled = finish.end.writes_retry() && is_settled(&mut tx, finish).await?;
+            results.push(finish, settled);
+        }
+        append_attempts(&mut tx, &results.attempts).await?;
+        upsert_retries(&mut tx, &results.scheduled).await?;
+        for (finish, number) in results.removed {
+            sqlx::query(
+                "delete from retry where lane = ? and webhook_id = ? and event_id = ? and number <= ?",
+            )
+            .bind(finish.tenant.lane().0)
+            .bind(blob(finish.delivery.webhook.0))
+            .bind(blob(finish.delivery.event.0))
+            .bind(i64::from(number))
+            .execute(&mut *tx)
+            .await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Whether this attempt, or a later one, is in the log already.
+async fn is_settled(tx: &mut SqliteConnection, finish: &Finish) -> Result<bool, StoreError> {
+    let settled = sqlx::query_scalar(
+        "select exists (select 1 from attempt where lane = ? and webhook_id = ? and event_id = ? and number >= ?)",
+    )
+    .bind(finish.tenant.lane().0)
+    .bind(blob(finish.delivery.webhook.0))
+    .bind(blob(finish.delivery.event.0))
+    .bind(i64::from(finish.number));
+    Ok(settled.fetch_one(tx).await?)
+}
+
+/// What a batch of results writes.
+#[derive(Default)]
+struct Results<'a> {
+    attempts: Vec<(&'a Finish, Verdict)>,
+    scheduled: Vec<RetryRow>,
+    removed: Vec<(&'a Finish, u16)>,
+}
+
+impl<'a> Results<'a> {
+    /// `settled`: another owner was faster, so this one schedules nothing.
+    fn push(&mut self, finish: &'a Finish, settled: bool) {
+        match &finish.end {
+            _ if settled => self.remove(finish),
+            End::Attempted(attempt) => {
+                self.attempts.push((finish, attempt.next.verdict()));
+                if let Next::Retry(due_at) = attempt.next {
+                    self.scheduled
+                        .push(RetryRow::of(finish, finish.number.saturating_add(1), due_at));
+                } else {
+                    self.remove(finish);
+                }
+            }
+            End::Cancelled => {
+                self.attempts.push((finish, Verdict::Cancelled));
+                self.remove(finish);
+            }
+            End::Released(due_at) | End::Parked(due_at) => {
+                self.scheduled.push(RetryRow::of(finish, finish.number, *due_at));
+            }
+        }
+    }
+
+    fn remove(&mut self, finish: &'a Finish) {
+        if finish.origin == Origin::Retry {
+            self.removed.push((finish, finish.number));
+        }
+    }
+}
+
+async fn append_attempts(tx: &mut SqliteConnection, rows: &[(&Finish, Verdict)]) -> Result<(), StoreError> {
+    for batch in batches(rows) {
+        let statement = format!(
+            "insert into attempt (lane, number, outcome, verdict, http_status, latency_us, webhook_id, event_id,
+                                  started_at, next_at, error, response)
+            values {}
+            on conflict do nothing",
+            placeholders(batch.len(), 12)
+        );
+        let mut query = sqlx::query(AssertSqlSafe(statement));
+        for (finish, verdict) in batch {
+            let attempt = match &finish.end {
+                End::Attempted(attempt) => Some(attempt),
+                End::Cancelled | End::Released(_) | End::Parked(_) => None,
+            };
+            let next_at = attempt.and_then(|attempt| match attempt.next {
+                Next::Retry(due_at) => Some(due_at.unix_micros()),
+                Next::Delivered | Next::Dead | Next::Cancelled => None,
+            });
+            query = query
+                .bind(finish.tenant.lane().0)
+                .bind(i64::from(finish.number))
+                .bind(attempt.map_or(0, |attempt| attempt.outcome.code()))
+                .bind(verdict.code())
+                .bind(attempt.and_then(|attempt| attempt.http_status).map(i64::from))
+                .bind(attempt.map_or(0, |attempt| {
+                    i32::try_from(attempt.latency.as_micros()).unwrap_or(i32::MAX)
+                }))
+                .bind(blob(finish.delivery.webhook.0))
+                .bind(blob(finish.delivery.event.0))
+                .bind(
+                    attempt
+                        .map_or(finish.delivery.event.created_at(), |attempt| attempt.started_at)
+                        .unix_micros(),
+                )
+                .bind(next_at)
+                .bind(attempt.and_then(|attempt| attempt.error.as_deref()))
+                .bind(attempt.and_then(|attempt| attempt.response.as_deref()));
+        }
+        query.execute(&mut *tx).await?;
+    }
+    Ok(())
+}
