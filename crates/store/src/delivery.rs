@@ -31,17 +31,20 @@ pub struct LastAttempt {
 /// What is to become of a delivery.
 ///
 /// ```text
-///   publish ──► leased ──────────────► delivered
-///     │           │  ▲ claim             ▲
-///     │ no slot   ▼  │                   │
-///     └───────► scheduled ── … ──────────┼──► dead        schedule exhausted, or refused for good
-///                    └───────────────────┴──► cancelled   the webhook was deleted
+///   publish ──► leased ─────────┬──► delivered   the receiver accepted it
+///     │           │ failed      │
+///     │ no slot   ▼             │
+///     └───────► scheduled ──────┼──► dead        schedule exhausted
+///                 ▲ │ failed    │
+///                 └─┘           └──► cancelled   the webhook was deleted
 /// ```
+///
+/// A claimed retry keeps its row, and so stays `scheduled` while it is attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     /// Waits for an attempt that is not made before this moment.
     Scheduled(Timestamp),
-    /// A node holds it and attempts it.
+    /// The node that accepted the event holds it for its first attempt.
     Leased,
     /// The receiver accepted it.
     Delivered,

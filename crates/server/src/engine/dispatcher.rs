@@ -78,7 +78,7 @@ impl Dispatcher {
                     events.drain(..).flat_map(jobs).for_each(|job| self.enqueue(job));
                 }
                 Some(jobs) = claimed.recv() => jobs.into_iter().for_each(|job| self.enqueue(job)),
-                Some(()) = rejoined.recv() => self.forget_waiting(),
+                Some(()) = rejoined.recv() => self.release_waiting().await,
                 _ = sweep.tick() => self.release_overdue().await,
             }
             while let Some(ended) = self.attempts.try_join_next_with_id() {
@@ -155,14 +155,16 @@ impl Dispatcher {
         self.take_turn(webhook);
     }
 
-    /// After a take-over all that waits belongs to others.
-    fn forget_waiting(&mut self) {
-        for queue in self.queues.values_mut() {
-            queue.waiting.clear();
-            queue.in_ring = false;
+    /// After a take-over others may have what waits here. The store knows which of it is still to be attempted.
+    async fn release_waiting(&mut self) {
+        let waiting: Vec<Job> = self
+            .queues
+            .values_mut()
+            .flat_map(|queue| queue.waiting.drain(..))
+            .collect();
+        for job in waiting {
+            self.context.release(job).await;
         }
-        self.ring.clear();
-        self.queues.retain(|_, queue| queue.in_flight > 0);
     }
 
     async fn release_overdue(&mut self) {

@@ -19,6 +19,8 @@ use crate::directory::Directory;
 const POLL_EVERY: Duration = Duration::from_millis(500);
 /// How soon to look again while there was more than could be taken.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
+/// A look may take this share of the time at most: with very many webhooks that wait, looks become rarer.
+const BACKLOG_PAUSE_PER_LOOK: u32 = 20;
 /// Deliveries claimed per webhook and look, so that one with a backlog does not take all the memory.
 const CLAIM_MAX: usize = 256;
 /// A payload's size is not known before it is claimed; this much memory is set aside for it.
@@ -46,6 +48,7 @@ impl Poller {
     pub(super) async fn run(self, stop: CancellationToken) {
         let mut backoff = POLL_EVERY;
         loop {
+            let started = Instant::now();
             let outlook = match self.run_once().await {
                 Ok(outlook) => {
                     backoff = POLL_EVERY;
@@ -60,7 +63,12 @@ impl Poller {
                     }
                 }
             };
-            let pause = if outlook.backlog { BACKLOG_PAUSE } else { backoff };
+            let backlog_pause = BACKLOG_PAUSE.max(started.elapsed() * BACKLOG_PAUSE_PER_LOOK);
+            let pause = if outlook.backlog {
+                backlog_pause.min(POLL_EVERY)
+            } else {
+                backoff
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
@@ -92,16 +100,18 @@ impl Poller {
         let claimed = self.node.claim(&wants).await?;
         let mut counts: HashMap<WebhookId, usize> = HashMap::new();
         let mut jobs = Vec::with_capacity(claimed.len());
-        for due in claimed {
-            *counts.entry(due.webhook).or_default() += 1;
-            match slots.get_mut(&due.webhook).and_then(Vec::pop) {
-                Some(slot) => jobs.push(job(due, slot)),
-                None => self.of_unknown_webhook(due).await?,
+        for claim in claimed {
+            *counts.entry(claim.webhook).or_default() += 1;
+            match slots.get_mut(&claim.webhook).and_then(Vec::pop) {
+                Some(slot) => jobs.push(job(claim, slot)),
+                None => self.of_unknown_webhook(claim).await?,
             }
         }
-        let backlog = wants
-            .iter()
-            .any(|want| counts.get(&want.webhook).copied().unwrap_or(0) == want.limit);
+        // Either more is due than was wanted, or there was no room to want any.
+        let backlog = wants.len() < due.len()
+            || wants
+                .iter()
+                .any(|want| counts.get(&want.webhook).copied().unwrap_or(0) == want.limit);
         if !jobs.is_empty() {
             // Fails only when the dispatcher is gone; the rows are still there.
             let _ = self.claimed.send(jobs).await;

@@ -117,7 +117,8 @@ struct Lanes {
 /// What a heartbeat found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heartbeat {
-    /// Another node had taken over; this one starts anew. What it holds in memory and has not begun is not its own any more.
+    /// Another node had taken over; this one starts anew. What waits in memory is to be released: the store knows which of
+    /// it is still to be attempted.
     pub rejoined: bool,
     /// Living nodes, this one included.
     pub nodes: usize,
