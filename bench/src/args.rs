@@ -83,13 +83,13 @@ pub(crate) struct CrashArgs {
 #[derive(Debug, Args)]
 pub(crate) struct TakeoverArgs {
     /// How many events to publish, to both services in turn
-    #[arg(long, default_value_t = 10_000)]
+    #[arg(long, default_value_t = 5_000)]
     pub(crate) events: u32,
-    /// Events per second
-    #[arg(long, default_value = "500", value_parser = rate)]
+    /// Events per second; few enough for one service alone, or its queue is measured instead
+    #[arg(long, default_value = "250", value_parser = rate)]
     pub(crate) rate: f64,
-    /// How long the last delivery of the killed service may take to arrive, from the kill on
-    #[arg(long, default_value = "8s", value_parser = duration)]
+    /// How long the last delivery of the killed service may take to arrive, from the kill on: the services' lease
+    #[arg(long, default_value = "5s", value_parser = duration)]
     pub(crate) limit: Duration,
     /// When nothing is missing any more, wait until this long nothing has arrived: late duplicates are counted too.
     /// Longer than the lease of a dead node
