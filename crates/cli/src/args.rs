@@ -3,8 +3,8 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    deliveries::DeliveriesArgs, demo::DemoArgs, dev::DevArgs, publish::PublishArgs, register::RegisterArgs,
-    serve::ServeArgs, sign::SignArgs, verify::VerifyArgs,
+    conformance::ConformanceArgs, deliveries::DeliveriesArgs, demo::DemoArgs, dev::DevArgs,
+    publish::PublishArgs, register::RegisterArgs, serve::ServeArgs, sign::SignArgs, verify::VerifyArgs,
 };
 
 /// Webhook delivery: publish an event once, and every customer that asked for it gets a signed POST, retried until it
@@ -41,6 +41,8 @@ pub(crate) enum Command {
     Verify(VerifyArgs),
     /// Sign a body as a platform would, to test a receiver.
     Sign(SignArgs),
+    /// Replay files of test vectors, to test schemes: the built-in ones, or your own.
+    Conformance(ConformanceArgs),
 }
 
 /// Where the service is, and how its answers are shown.

@@ -5,7 +5,9 @@ mod client;
 mod commands;
 mod failure;
 mod input;
+mod profiles;
 mod receiver;
+mod stop;
 mod terminal;
 
 use std::process::ExitCode;
@@ -39,5 +41,6 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Deliveries(args) => commands::deliveries::run(args).await,
         Command::Verify(args) => commands::verify::run(args).await,
         Command::Sign(args) => commands::sign::run(args),
+        Command::Conformance(args) => commands::conformance::run(&args),
     }
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hookwright_core::{ParsedEnvelope, Profile, Request as SignedRequest, Secret, Tolerance, Verifier};
+use hookwright_core::{Profile, Refusal, Request as SignedRequest, Secret, Tolerance, Verifier, receive};
 use hookwright_store::Clock;
 use http_body_util::{BodyExt as _, Full, Limited};
 use hyper::{Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
@@ -33,6 +33,8 @@ type Endpoints = Arc<RwLock<HashMap<String, Endpoint>>>;
 struct Endpoint {
     profile: Arc<Profile>,
     verifier: Verifier,
+    /// As it was registered, which is how it is signed where a scheme signs it.
+    url: String,
     /// Requests still to be answered with 503, whatever they hold.
     failures_left: u32,
 }
@@ -43,20 +45,13 @@ pub(crate) struct Arrival {
     /// The name of the endpoint it came to.
     pub(crate) endpoint: String,
     pub(crate) profile: Arc<Profile>,
-    /// The event, or why it was refused.
-    pub(crate) verdict: Result<ParsedEnvelope, Refusal>,
+    /// The event's type, or why the request was refused.
+    pub(crate) verdict: Result<String, Refusal>,
     /// The id that the request is known by in the delivery log.
     pub(crate) id: Option<String>,
     pub(crate) body: Bytes,
     pub(crate) answered: StatusCode,
     pub(crate) took: Duration,
-}
-
-/// Why a request was not accepted.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) code: &'static str,
-    pub(crate) message: String,
 }
 
 impl Receiver {
@@ -92,6 +87,7 @@ impl Receiver {
         let endpoint = Endpoint {
             profile,
             verifier,
+            url: self.url(name),
             failures_left: failures,
         };
         self.endpoints
@@ -148,18 +144,20 @@ async fn answer(
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
         .collect();
-    let signed = SignedRequest {
-        method: head.method.as_str(),
-        url: head.uri.path(),
-        headers: &headers,
-        body: &body,
-    };
     let (profile, verdict, status) = {
         let mut endpoints = endpoints.write().unwrap_or_else(PoisonError::into_inner);
         let Some(endpoint) = endpoints.get_mut(&name) else {
             return respond(StatusCode::NOT_FOUND, "no such endpoint\n");
         };
-        let verdict = endpoint.check(&signed, clock.now().unix_seconds());
+        let signed = SignedRequest {
+            method: head.method.as_str(),
+            url: &endpoint.url,
+            headers: &headers,
+            body: &body,
+        };
+        let now = clock.now().unix_seconds();
+        let verdict = receive(&endpoint.verifier, &endpoint.profile, &signed, now)
+            .map(|received| received.event_type().unwrap_or_default().to_owned());
         let status = match &verdict {
             Ok(_) if endpoint.failures_left > 0 => {
                 endpoint.failures_left -= 1;
@@ -194,17 +192,4 @@ async fn answer(
             "not accepted\n"
         },
     )
-}
-
-impl Endpoint {
-    fn check(&self, request: &SignedRequest<'_>, now: i64) -> Result<ParsedEnvelope, Refusal> {
-        self.verifier.verify(request, now).map_err(|error| Refusal {
-            code: error.code(),
-            message: error.to_string(),
-        })?;
-        self.profile.parse_request(request).map_err(|error| Refusal {
-            code: error.code(),
-            message: error.to_string(),
-        })
-    }
 }

@@ -5,7 +5,8 @@
 //! variable = "body" / "form" / "ts" / "id" / "url" / "method"
 //! ```
 //!
-//! The parts are fed to the MAC one after the other, so the body is never copied to be concatenated.
+//! The parts are fed to the MAC one after the other, so the body is not copied to be concatenated. Only signatures
+//! with key pairs need the message in one piece.
 //!
 //! A template must not be ambiguous. If `{id}-{body}` were allowed, `a-b` + `c` and `a` + `b-c` would be signed
 //! alike, and whoever sees the one could send the other. So what follows an id or a timestamp has to start with a
@@ -16,12 +17,13 @@ use std::borrow::Cow;
 
 use crate::error::SchemeError;
 use crate::header::is_id_byte;
-use crate::mac::Mac;
 
 /// A parsed content template.
 #[derive(Debug, Clone)]
 pub(crate) struct Content {
     segments: Box<[Segment]>,
+    /// Which variables occur, a bit each: it is asked for every message.
+    variables: u8,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,12 @@ pub(crate) enum Variable {
     Method,
 }
 
+impl Variable {
+    const fn bit(self) -> u8 {
+        1 << self as u8
+    }
+}
+
 /// The values of the variables for one message.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Parts<'a> {
@@ -58,6 +66,19 @@ pub(crate) struct Parts<'a> {
     pub(crate) method: &'a str,
 }
 
+/// What takes the signed bytes piece by piece.
+pub(crate) trait Sink {
+    /// Takes the next bytes of the message.
+    fn update(&mut self, bytes: &[u8]);
+}
+
+/// The whole message in memory, for algorithms that read it twice.
+impl Sink for Vec<u8> {
+    fn update(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
 impl Content {
     /// Parses a template. `adjacent_variables` waives the rule against ambiguity.
     pub(crate) fn parse(template: &str, adjacent_variables: bool) -> Result<Self, SchemeError> {
@@ -66,20 +87,25 @@ impl Content {
         if !adjacent_variables {
             check_separation(&segments)?;
         }
+        let variables = segments.iter().fold(0, |variables, segment| match segment {
+            Segment::Variable(variable) => variables | variable.bit(),
+            Segment::Literal(_) => variables,
+        });
         Ok(Self {
             segments: segments.into(),
+            variables,
         })
     }
 
     /// Whether the template names `variable`.
     pub(crate) fn uses(&self, variable: Variable) -> bool {
-        self.segments.contains(&Segment::Variable(variable))
+        self.variables & variable.bit() != 0
     }
 
-    /// Feeds the signed bytes to `mac`.
-    pub(crate) fn feed(&self, parts: &Parts<'_>, mac: &mut Mac) {
+    /// Feeds the signed bytes to `sink`.
+    pub(crate) fn feed(&self, parts: &Parts<'_>, sink: &mut impl Sink) {
         for segment in &self.segments {
-            mac.update(match segment {
+            sink.update(match segment {
                 Segment::Literal(text) => text.as_bytes(),
                 Segment::Variable(Variable::Body) => parts.body,
                 Segment::Variable(Variable::Form) => parts.form,
@@ -252,6 +278,28 @@ pub(crate) fn body_digest_in_url<'a>(url: &'a str, name: &str) -> Option<&'a str
     last.strip_prefix(name)?.strip_prefix('=')
 }
 
+/// The URL with its default port written out if it had none, and without its port if it had one.
+///
+/// Twilio signs a URL sometimes with the port and sometimes without, and its own libraries try both. `None` for what
+/// is no URL of the web.
+pub(crate) fn with_port_toggled(url: &str) -> Option<String> {
+    let (scheme, rest) = url.split_once("://")?;
+    let default_port = match scheme {
+        "https" => "443",
+        "http" => "80",
+        _ => return None,
+    };
+    let authority_ends = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at(authority_ends);
+    // An IPv6 address has colons of its own, inside brackets.
+    let host_ends = authority.rfind(']').map_or(0, |bracket| bracket + 1);
+    let toggled = match authority[host_ends..].rfind(':') {
+        Some(colon) => format!("{scheme}://{}{path}", &authority[..host_ends + colon]),
+        None => format!("{scheme}://{authority}:{default_port}{path}"),
+    };
+    Some(toggled)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,5 +370,24 @@ mod tests {
         assert_eq!(digest("https://a/?x=1&bodySHA256=ab"), Some("ab"));
         assert_eq!(digest("https://a/?bodySHA256=ab&x=1"), None);
         assert_eq!(digest("https://a/bodySHA256=ab"), None);
+    }
+
+    #[test]
+    fn a_port_is_written_out_or_left_away() {
+        let toggled = |url| with_port_toggled(url).unwrap_or_default();
+        assert_eq!(
+            toggled("https://a.example/x?y=1:2"),
+            "https://a.example:443/x?y=1:2"
+        );
+        assert_eq!(toggled("https://a.example:443/x"), "https://a.example/x");
+        assert_eq!(toggled("https://a.example:8443?q"), "https://a.example?q");
+        assert_eq!(toggled("http://[::1]"), "http://[::1]:80");
+        assert_eq!(toggled("http://[::1]:80/"), "http://[::1]/");
+        assert_eq!(
+            toggled("https://user:pw@a.example:1/"),
+            "https://user:pw@a.example/"
+        );
+        assert_eq!(with_port_toggled("ftp://a/"), None);
+        assert_eq!(with_port_toggled(""), None);
     }
 }

@@ -25,6 +25,9 @@ pub struct EventFields<'a> {
     pub occurred_at_ms: i64,
     /// The data: a JSON text, which the caller has checked to be one.
     pub data: &'a [u8],
+    /// What stands beside the data, by the name of the envelope's field; JSON texts like the data. Those that the
+    /// envelope has no field for are not sent; [`Profile::extra_fields`](crate::Profile::extra_fields) has the names.
+    pub extras: &'a [(&'a str, &'a [u8])],
 }
 
 /// An envelope, taken apart. Fields that the profile's envelope does not have are `None`.
@@ -39,6 +42,8 @@ pub struct ParsedEnvelope {
     pub occurred_at_ms: Option<i64>,
     /// The data, byte for byte as it came.
     pub data: Box<RawValue>,
+    /// The extras that came, by field, in the order of the profile, byte for byte.
+    pub extras: Vec<(String, Box<RawValue>)>,
 }
 
 /// How an envelope is laid out: its fields in order.
@@ -57,7 +62,7 @@ pub(crate) struct Field {
     /// For `data`: the key of a further object around it.
     #[serde(default)]
     inside: Option<String>,
-    /// Whether a receiver accepts an envelope without this field. It is always sent.
+    /// Whether a receiver accepts an envelope without this field. All but extras are always sent.
     #[serde(default)]
     optional: bool,
 }
@@ -76,6 +81,8 @@ enum FieldValue {
     UnixSeconds,
     /// The data.
     Data,
+    /// JSON that the publisher may give beside the data.
+    Extra,
 }
 
 impl Envelope {
@@ -107,6 +114,12 @@ impl Envelope {
         {
             return refused("the type and the data cannot be optional");
         }
+        if fields
+            .iter()
+            .any(|field| !field.optional && field.value == FieldValue::Extra)
+        {
+            return refused("an extra must be `optional`, because a publisher may have none");
+        }
         Ok(Self {
             fields: fields.into(),
         })
@@ -114,13 +127,14 @@ impl Envelope {
 
     /// Writes the envelope.
     pub(crate) fn render(&self, event: &EventFields<'_>) -> Vec<u8> {
-        let mut body = Vec::with_capacity(event.data.len() + 192);
-        let mut separator = b'{';
+        let extra_bytes: usize = event.extras.iter().map(|(_, json)| json.len()).sum();
+        let mut body = Vec::with_capacity(event.data.len() + extra_bytes + 192);
         for field in &self.fields {
-            body.push(separator);
-            separator = b',';
-            push_string(&mut body, &field.name);
-            body.push(b':');
+            let extra = event.extra(&field.name);
+            if field.value == FieldValue::Extra && extra.is_none() {
+                continue;
+            }
+            push_key(&mut body, &field.name);
             match field.value {
                 FieldValue::Id => push_string(&mut body, event.id),
                 FieldValue::Type => push_string(&mut body, event.event_type),
@@ -129,6 +143,7 @@ impl Envelope {
                     body.extend_from_slice(event.occurred_at_ms.div_euclid(1000).to_string().as_bytes());
                 }
                 FieldValue::Data => push_data(&mut body, event.data, field.inside.as_deref()),
+                FieldValue::Extra => body.extend_from_slice(extra.unwrap_or_default()),
             }
         }
         body.push(b'}');
@@ -140,6 +155,7 @@ impl Envelope {
         let names: Vec<&str> = self.fields.iter().map(|field| field.name.as_str()).collect();
         let values = members(body, &names, "")?;
         let (mut id, mut event_type, mut occurred_at_ms, mut data) = (None, None, None, None);
+        let mut extras = Vec::new();
         for (field, value) in self.fields.iter().zip(values) {
             let Some(value) = value else {
                 if field.optional {
@@ -155,6 +171,7 @@ impl Envelope {
                 FieldValue::Rfc3339 => occurred_at_ms = Some(field.rfc3339_ms(&value)?),
                 FieldValue::UnixSeconds => occurred_at_ms = Some(field.unix_ms(&value)?),
                 FieldValue::Data => data = Some(field.data(value)?),
+                FieldValue::Extra => extras.push((field.name.clone(), value)),
             }
         }
         // `new` insists on a data field that is not optional, so the loop has found it or returned.
@@ -166,7 +183,23 @@ impl Envelope {
             event_type,
             occurred_at_ms,
             data,
+            extras,
         })
+    }
+
+    /// The names of the fields for extras.
+    pub(crate) fn extra_fields(&self) -> impl Iterator<Item = &str> {
+        self.fields
+            .iter()
+            .filter(|field| field.value == FieldValue::Extra)
+            .map(|field| field.name.as_str())
+    }
+}
+
+impl<'a> EventFields<'a> {
+    fn extra(&self, name: &str) -> Option<&'a [u8]> {
+        let (_, json) = self.extras.iter().find(|(given, _)| *given == name)?;
+        Some(json)
     }
 }
 
@@ -216,6 +249,13 @@ impl Field {
     }
 }
 
+/// The key of a member, and what separates it from what came before.
+fn push_key(body: &mut Vec<u8>, name: &str) {
+    body.push(if body.is_empty() { b'{' } else { b',' });
+    push_string(body, name);
+    body.push(b':');
+}
+
 fn push_data(body: &mut Vec<u8>, data: &[u8], inside: Option<&str>) {
     match inside {
         Some(name) => {
@@ -234,6 +274,12 @@ fn push_string(body: &mut Vec<u8>, text: &str) {
     // Writing into memory does not fail, and neither does serialising a string.
     text.serialize(&mut serializer)
         .expect("a string always serialises");
+}
+
+/// The whole number that the JSON object `body` has under `key`, once and as a number.
+pub(crate) fn number(body: &[u8], key: &str) -> Option<i64> {
+    let value = members(body, &[key], "").ok()?.pop().flatten()?;
+    serde_json::from_str(value.get()).ok()
 }
 
 /// The values of the members `names` of the JSON object `text`, in the order of `names`. `path` names the object in
@@ -336,6 +382,7 @@ mod tests {
             event_type: "a.\"b\"",
             occurred_at_ms: 1999,
             data: data.as_bytes(),
+            extras: &[],
         };
         let body = wrapped().render(&event);
         let expected =
@@ -345,6 +392,55 @@ mod tests {
         assert_eq!(parsed.data.get(), data);
         assert_eq!(parsed.event_type.as_deref(), Some("a.\"b\""));
         assert_eq!(parsed.occurred_at_ms, Some(1000));
+    }
+
+    #[test]
+    fn extras_are_sent_when_there_are_some_and_read_when_they_come() {
+        let envelope = envelope(
+            r#"envelope = [
+                { name = "metadata", value = "extra", optional = true },
+                { name = "type", value = "type" },
+                { name = "data", value = "data" },
+                { name = "context", value = "extra", optional = true },
+            ]"#,
+        )
+        .unwrap();
+        assert_eq!(
+            envelope.extra_fields().collect::<Vec<_>>(),
+            ["metadata", "context"]
+        );
+        let render = |extras: &[(&str, &[u8])]| {
+            let body = envelope.render(&EventFields {
+                id: "",
+                event_type: "a",
+                occurred_at_ms: 0,
+                data: b"1",
+                extras,
+            });
+            String::from_utf8(body).unwrap()
+        };
+        assert_eq!(render(&[]), r#"{"type":"a","data":1}"#);
+        let body = render(&[("context", b"[ 1.0 ]"), ("type", b"2"), ("other", b"3")]);
+        assert_eq!(body, r#"{"type":"a","data":1,"context":[ 1.0 ]}"#);
+        assert_eq!(
+            render(&[("context", b"{}"), ("metadata", b"{}")]),
+            r#"{"metadata":{},"type":"a","data":1,"context":{}}"#
+        );
+
+        let parsed = envelope.parse(body.as_bytes()).unwrap();
+        let extras: Vec<_> = parsed
+            .extras
+            .iter()
+            .map(|(name, json)| (name.as_str(), json.get()))
+            .collect();
+        assert_eq!(extras, [("context", "[ 1.0 ]")]);
+        let twice = br#"{"type":"a","context":1,"data":1,"context":2}"#;
+        assert_eq!(
+            envelope.parse(twice).unwrap_err(),
+            EnvelopeError::DuplicateField {
+                field: "context".into()
+            }
+        );
     }
 
     #[test]
@@ -428,6 +524,7 @@ mod tests {
             r#"{ name = "a", value = "type" }, { name = "a", value = "data" }"#,
             r#"{ name = "a", value = "type", optional = true }, { name = "b", value = "data" }"#,
             r#"{ name = "a", value = "type", inside = "x" }, { name = "b", value = "data" }"#,
+            r#"{ name = "a", value = "type" }, { name = "b", value = "data" }, { name = "c", value = "extra" }"#,
             r#"{ name = "a", value = "type" }, { name = "b", value = "data" }, { name = "c", value = "rfc3339" },
                { name = "d", value = "unix-seconds" }"#,
         ] {

@@ -1,9 +1,9 @@
 //! Every way this crate says no.
 //!
 //! Two parties can be at fault, and they are told apart by type. [`VerifyError`] and [`EnvelopeError`] are
-//! about a request that a stranger sent. [`SecretError`], [`SchemeError`] and [`ProfileError`] are about our own
-//! configuration; they come out of constructors only, so that a receiver with a bad secret fails when it starts
-//! and not on its first delivery.
+//! about a request that a stranger sent. [`SecretError`], [`SchemeError`], [`ProfileError`], [`RegistryError`] and
+//! [`HandshakeError`] are about our own configuration; they come out of constructors only, so that a receiver
+//! with a bad secret fails when it starts and not on its first delivery.
 //!
 //! Each error has a [`kind`](VerifyError::kind), and each kind a stable [`code`](ErrorKind::code) for logs,
 //! metrics and the language bindings. The messages are for people and may change; the codes do not.
@@ -32,7 +32,7 @@ pub enum ErrorKind {
     SignatureMismatch,
     /// The message id contains characters that would make the signed bytes ambiguous.
     InvalidId,
-    /// The timestamp is not a plain decimal number.
+    /// The timestamp is not a plain decimal number, or is missing from the body where the scheme has it.
     InvalidTimestamp,
     /// The signature is right, but the message is older than the tolerance.
     TimestampTooOld,
@@ -42,6 +42,14 @@ pub enum ErrorKind {
     EmptySecret,
     /// A secret cannot be turned into a key for this scheme.
     InvalidSecret,
+    /// A key cannot be used to encrypt or to decrypt.
+    InvalidKey,
+    /// The body is not a JWE in compact form, or not a safe one.
+    MalformedJwe,
+    /// The body is encrypted with an algorithm that we have no key for.
+    UnsupportedAlgorithm,
+    /// The body is encrypted to another key, or was changed.
+    DecryptionFailed,
     /// The body is authentic but is not the JSON envelope that the profile describes.
     InvalidPayload,
     /// An unsigned header contradicts the signed body.
@@ -64,6 +72,10 @@ impl ErrorKind {
             Self::TimestampTooNew => "timestamp_too_new",
             Self::EmptySecret => "empty_secret",
             Self::InvalidSecret => "invalid_secret",
+            Self::InvalidKey => "invalid_key",
+            Self::MalformedJwe => "malformed_jwe",
+            Self::UnsupportedAlgorithm => "unsupported_algorithm",
+            Self::DecryptionFailed => "decryption_failed",
             Self::InvalidPayload => "invalid_payload",
             Self::HeaderMismatch => "header_mismatch",
         }
@@ -151,6 +163,14 @@ pub enum VerifyError {
         /// The header that carries the timestamp.
         header: HeaderName,
     },
+    /// The message is authentic and has no time, although the scheme puts one into the body.
+    #[error(
+        "the body must hold the time as a number in `{field}`, and does not; without it a replay looks fresh"
+    )]
+    InvalidBodyTimestamp {
+        /// The member of the body.
+        field: Box<str>,
+    },
     /// The message is authentic and too old: a late retry, a replay, or a clock that is ahead here.
     #[error(
         "the message is {age_seconds} s old and {tolerance_seconds} s are tolerated; check this machine's clock"
@@ -184,7 +204,7 @@ impl VerifyError {
             Self::MalformedSignature { .. } => ErrorKind::MalformedSignature,
             Self::SignatureMismatch { .. } => ErrorKind::SignatureMismatch,
             Self::InvalidId { .. } => ErrorKind::InvalidId,
-            Self::InvalidTimestamp { .. } => ErrorKind::InvalidTimestamp,
+            Self::InvalidTimestamp { .. } | Self::InvalidBodyTimestamp { .. } => ErrorKind::InvalidTimestamp,
             Self::TimestampTooOld { .. } => ErrorKind::TimestampTooOld,
             Self::TimestampTooNew { .. } => ErrorKind::TimestampTooNew,
         }
@@ -333,8 +353,17 @@ pub enum SecretError {
         "the secret is a public or private key (whpk_/whsk_), not a shared secret; this scheme needs the latter"
     )]
     KeyPair,
-    /// The scheme signs only with algorithms that this build has no keys for.
-    #[error("{algorithm} signatures need a key of a kind that is not supported yet")]
+    /// The scheme needs half of a key pair and this is none: another length, another curve, a weak key.
+    #[error("the secret is not an {algorithm} key; this scheme needs one half of such a key pair")]
+    NotAKey {
+        /// The algorithm's name.
+        algorithm: &'static str,
+    },
+    /// Signing needs the private half of the pair.
+    #[error("the secret is a public key, which can only verify; signing needs the private half of the pair")]
+    PublicKey,
+    /// The scheme signs with an algorithm that this build leaves out.
+    #[error("this build leaves out {algorithm}; build hookwright-core with the feature for it")]
     UnsupportedAlgorithm {
         /// The algorithm's name.
         algorithm: &'static str,
@@ -352,6 +381,8 @@ impl SecretError {
             | Self::ControlCharacter
             | Self::Undecodable { .. }
             | Self::KeyPair
+            | Self::NotAKey { .. }
+            | Self::PublicKey
             | Self::UnsupportedAlgorithm { .. } => ErrorKind::InvalidSecret,
         }
     }
@@ -366,7 +397,7 @@ impl SecretError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SchemeError {
-    /// The text is not TOML, or has unknown, missing or mistyped keys.
+    /// The text is not TOML or JSON, or has unknown, missing or mistyped keys.
     #[error("{message}")]
     Syntax {
         /// What the parser said, with the line.
@@ -378,6 +409,9 @@ pub enum SchemeError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// A name that no scheme can have.
+    #[error("name: {0}")]
+    Name(#[from] NameError),
     /// A header name that HTTP does not allow.
     #[error(transparent)]
     HeaderName(#[from] HeaderNameError),
@@ -393,20 +427,18 @@ pub enum SchemeError {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ProfileError {
-    /// The text is not TOML, or has unknown, missing or mistyped keys.
+    /// The text is not TOML or JSON, or has unknown, missing or mistyped keys.
     #[error("{message}")]
     Syntax {
         /// What the parser said, with the line.
         message: String,
     },
-    /// The profile names a scheme that is not built in.
-    #[error(
-        "there is no built-in scheme `{name}`; write the scheme out as a table, or use one of the built-in names"
-    )]
-    UnknownScheme {
-        /// The name as written.
-        name: String,
-    },
+    /// A name that no profile can have.
+    #[error("name: {0}")]
+    Name(#[from] NameError),
+    /// The profile names a scheme that is neither built in nor was added before it.
+    #[error("scheme: {0}")]
+    UnknownScheme(#[from] UnknownName),
     /// The scheme that is written out in the profile is not a scheme.
     #[error("scheme: {0}")]
     Scheme(#[from] SchemeError),
@@ -441,12 +473,59 @@ pub enum ProfileError {
         /// The bounds.
         reason: &'static str,
     },
-    /// An event type is listed twice, or its sample is not JSON.
+    /// A definition that schemas share is not a schema, or could not be referred to.
+    #[error("definition `{name}`: {reason}")]
+    Definition {
+        /// The definition.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A schema refers to a definition that is not there.
+    #[error(
+        "event type `{event_type}`: its schema refers to `#/$defs/{definition}`; add `{definition}` to `definitions`"
+    )]
+    UnknownDefinition {
+        /// The event type.
+        event_type: String,
+        /// The definition.
+        definition: String,
+    },
+    /// An event type is listed twice, or its sample or schema is not JSON.
     #[error("event type `{name}`: {reason}")]
     EventType {
         /// The event type.
         name: String,
         /// What is wrong with it.
+        reason: &'static str,
+    },
+}
+
+/// Why a handshake description is not a handshake.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// The text is not TOML or JSON, or has unknown, missing or mistyped keys.
+    #[error("{message}")]
+    Syntax {
+        /// What the parser said, with the line.
+        message: String,
+    },
+    /// A header name that HTTP does not allow.
+    #[error(transparent)]
+    HeaderName(#[from] HeaderNameError),
+    /// One exchange is wrong, or would answer what it must not.
+    #[error("exchange `{exchange}`: {reason}")]
+    Exchange {
+        /// The name of the exchange.
+        exchange: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The description as a whole contradicts itself.
+    #[error("{reason}")]
+    Contradiction {
+        /// What contradicts what.
         reason: &'static str,
     },
 }
@@ -457,4 +536,72 @@ pub enum ProfileError {
 pub struct HeaderNameError {
     /// The offending text, with control characters escaped and cut to a readable length.
     pub text: String,
+}
+
+/// A text that cannot be the name of a scheme or a profile.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{text}` cannot be a name: 1 to 64 lower-case letters, digits and hyphens can")]
+pub struct NameError {
+    /// The offending text, with control characters escaped and cut to a readable length.
+    pub text: String,
+}
+
+/// A name that no scheme, or no profile, has.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("there is no {kind} `{name}`; {}", self.advice())]
+#[non_exhaustive]
+pub struct UnknownName {
+    /// `scheme` or `profile`.
+    pub kind: &'static str,
+    /// The name as it was asked for, with control characters escaped and cut to a readable length.
+    pub name: String,
+    /// The name that was probably meant.
+    pub suggestion: Option<String>,
+    /// All the names that there are, in alphabetical order.
+    pub known: Vec<String>,
+}
+
+impl UnknownName {
+    fn advice(&self) -> String {
+        match &self.suggestion {
+            Some(suggestion) => format!("did you mean `{suggestion}`?"),
+            None => format!("the known ones are {}", self.known.join(", ")),
+        }
+    }
+}
+
+/// Why a scheme or a profile was not added to a registry.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The description is not a scheme.
+    #[error(transparent)]
+    Scheme(#[from] SchemeError),
+    /// The description is not a profile.
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    /// There is a scheme of that name already.
+    #[error("a scheme named `{name}` {}; give this one another name", origin(*is_builtin))]
+    SchemeExists {
+        /// The name.
+        name: String,
+        /// Whether it came with the crate.
+        is_builtin: bool,
+    },
+    /// There is a profile of that name already.
+    #[error("a profile named `{name}` {}; give this one another name", origin(*is_builtin))]
+    ProfileExists {
+        /// The name.
+        name: String,
+        /// Whether it came with the crate.
+        is_builtin: bool,
+    },
+}
+
+fn origin(is_builtin: bool) -> &'static str {
+    if is_builtin {
+        "is built in"
+    } else {
+        "was added before"
+    }
 }

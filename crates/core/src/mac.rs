@@ -1,22 +1,19 @@
-//! Message authentication codes: the only file that knows the hash crates.
+//! Message authentication codes: the only file that knows the hash crates. `key_pair` is its counterpart.
 //!
 //! A secret is expanded into a keyed state once, when a signer or verifier is made. Each message then starts from
 //! a copy of that state, which saves two hash blocks per message and keeps the key out of the per-message path.
 
-use hmac::{Hmac, KeyInit, Mac as _};
+use hmac::{Hmac, KeyInit as _};
 use sha1::Sha1;
 use sha2::{Digest as _, Sha256, Sha512};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::error::SecretError;
-use crate::scheme::{Algorithm, Scheme};
-use crate::secret::{KeyRole, Secret};
+use crate::content::{Content, Parts, Sink};
+use crate::scheme::Algorithm;
 
-/// Length of the longest tag, that of HMAC-SHA-512.
-pub(crate) const MAX_TAG_BYTES: usize = 64;
-
-/// Most secrets that one signer or verifier holds. A rotation needs two; more cost a pass over every body each.
-pub const MAX_SECRETS: usize = 16;
+/// Length of the longest signature: ECDSA on P-256 in DER, two numbers of up to 33 bytes and what frames them. The
+/// longest of the others is 64 bytes, HMAC-SHA-512 and Ed25519.
+pub(crate) const MAX_TAG_BYTES: usize = 72;
 
 /// A message authentication code that has its key and waits for the message. All states are inline, so that a
 /// copy per message is a copy on the stack.
@@ -29,7 +26,7 @@ pub(crate) enum Mac {
 
 impl Mac {
     /// Keys the algorithm, or answers `None` when it is not a message authentication code.
-    fn keyed(algorithm: Algorithm, key: &[u8]) -> Option<Self> {
+    pub(crate) fn keyed(algorithm: Algorithm, key: &[u8]) -> Option<Self> {
         // HMAC takes keys of every length (RFC 2104, section 3), so `new_from_slice` never fails; `ok()` keeps
         // that promise out of the panic path.
         match algorithm {
@@ -40,42 +37,49 @@ impl Mac {
         }
     }
 
-    /// Feeds the next bytes of the message.
-    pub(crate) fn update(&mut self, bytes: &[u8]) {
+    /// The tag of a message.
+    pub(crate) fn tag(&self, content: &Content, parts: &Parts<'_>) -> Tag {
         match self {
-            Self::HmacSha1(mac) => mac.update(bytes),
-            Self::HmacSha256(mac) => mac.update(bytes),
-            Self::HmacSha512(mac) => mac.update(bytes),
+            Self::HmacSha1(keyed) => tag(keyed.clone(), content, parts),
+            Self::HmacSha256(keyed) => tag(keyed.clone(), content, parts),
+            Self::HmacSha512(keyed) => tag(keyed.clone(), content, parts),
         }
     }
+}
 
-    /// The tag of everything fed so far.
-    pub(crate) fn finish(self) -> Tag {
-        match self {
-            Self::HmacSha1(mac) => Tag::copy_of(&mac.finalize().into_bytes()),
-            Self::HmacSha256(mac) => Tag::copy_of(&mac.finalize().into_bytes()),
-            Self::HmacSha512(mac) => Tag::copy_of(&mac.finalize().into_bytes()),
-        }
+fn tag<M: hmac::Mac>(keyed: M, content: &Content, parts: &Parts<'_>) -> Tag {
+    let mut fed = Fed(keyed);
+    content.feed(parts, &mut fed);
+    Tag::copy_of(&fed.0.finalize().into_bytes())
+}
+
+/// A code that takes the message.
+struct Fed<M>(M);
+
+impl<M: hmac::Mac> Sink for Fed<M> {
+    fn update(&mut self, bytes: &[u8]) {
+        self.0.update(bytes);
     }
 }
 
 /// The bytes of a signature, on the stack.
 #[derive(Clone, Copy)]
 pub(crate) struct Tag {
+    /// Zeros from `length` on.
     bytes: [u8; MAX_TAG_BYTES],
     length: usize,
 }
 
 impl Tag {
-    /// The first `length` bytes of `bytes`.
-    pub(crate) fn new(bytes: [u8; MAX_TAG_BYTES], length: usize) -> Self {
-        Self {
-            bytes,
-            length: length.min(MAX_TAG_BYTES),
-        }
+    /// The first `length` bytes of `bytes`. What a decoder left behind them is wiped, because it would be compared.
+    pub(crate) fn new(mut bytes: [u8; MAX_TAG_BYTES], length: usize) -> Self {
+        let length = length.min(MAX_TAG_BYTES);
+        bytes[length..].fill(0);
+        Self { bytes, length }
     }
 
-    fn copy_of(source: &[u8]) -> Self {
+    /// A copy of `source`, which no signature here exceeds.
+    pub(crate) fn copy_of(source: &[u8]) -> Self {
         let mut bytes = [0; MAX_TAG_BYTES];
         let length = source.len().min(MAX_TAG_BYTES);
         bytes[..length].copy_from_slice(&source[..length]);
@@ -87,8 +91,21 @@ impl Tag {
     }
 
     /// Compares without revealing in time where the first difference is. Lengths are public.
+    ///
+    /// All of both arrays is compared, the zeros behind short tags too, in words: what differs anywhere is collected
+    /// first and looked at once.
     pub(crate) fn matches(&self, other: &Self) -> Choice {
-        self.as_bytes().ct_eq(other.as_bytes())
+        let differences = self
+            .words()
+            .zip(other.words())
+            .fold(0, |differences, (word, other)| differences | (word ^ other));
+        differences.ct_eq(&0) & self.length.ct_eq(&other.length)
+    }
+
+    fn words(&self) -> impl Iterator<Item = u64> {
+        const { assert!(MAX_TAG_BYTES.is_multiple_of(8), "no byte is left over") };
+        let (words, _) = self.bytes.as_chunks();
+        words.iter().map(|word| u64::from_ne_bytes(*word))
     }
 }
 
@@ -97,55 +114,27 @@ pub(crate) fn sha256(bytes: &[u8]) -> Tag {
     Tag::copy_of(&Sha256::digest(bytes))
 }
 
-/// One secret keyed for one algorithm.
-#[derive(Clone)]
-pub(crate) struct Key {
-    /// Position of the secret in the list that the caller gave.
-    pub(crate) secret_index: usize,
-    pub(crate) algorithm: Algorithm,
-    pub(crate) mac: Mac,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Keys every secret for every algorithm of the scheme that takes shared secrets, newest secret first.
-pub(crate) fn key_ring(
-    scheme: &Scheme,
-    secrets: &[Secret],
-    role: KeyRole,
-) -> Result<Box<[Key]>, SecretError> {
-    if secrets.is_empty() {
-        return Err(SecretError::None);
-    }
-    if secrets.len() > MAX_SECRETS {
-        return Err(SecretError::TooMany {
-            count: secrets.len(),
-            max: MAX_SECRETS,
-        });
-    }
-    let mut keys = Vec::new();
-    for (secret_index, secret) in secrets.iter().enumerate() {
-        let bytes = secret.key_bytes(scheme.key, role)?;
-        for algorithm in scheme.signature.algorithms() {
-            // The tag and the kind of key have to agree: a signature that claims an algorithm for which there is
-            // no key of the right kind is later ignored, never tried with a key of another kind.
-            let known = keys
-                .iter()
-                .any(|key: &Key| key.secret_index == secret_index && key.algorithm == algorithm);
-            if let Some(mac) = Mac::keyed(algorithm, &bytes).filter(|_| !known) {
-                keys.push(Key {
-                    secret_index,
-                    algorithm,
-                    mac,
-                });
+    #[test]
+    fn tags_match_when_every_byte_and_the_length_do() {
+        let matches = |a: &Tag, b: &Tag| bool::from(a.matches(b));
+        for length in [20, 32, 64, MAX_TAG_BYTES] {
+            let bytes: Vec<u8> = (1..=255).take(length).collect();
+            let tag = Tag::copy_of(&bytes);
+            assert!(matches(&tag, &Tag::copy_of(&bytes)));
+            for at in 0..length {
+                let mut other = bytes.clone();
+                other[at] ^= 0x80;
+                assert!(!matches(&tag, &Tag::copy_of(&other)), "{at}");
             }
+            assert!(!matches(&tag, &Tag::copy_of(&bytes[1..])));
         }
+        // A shorter tag is not a longer one that ends with zeros.
+        assert!(!matches(&Tag::copy_of(&[1]), &Tag::copy_of(&[1, 0])));
+        // Nor does it matter what stood behind it.
+        assert!(matches(&Tag::new([1; MAX_TAG_BYTES], 2), &Tag::copy_of(&[1, 1])));
     }
-    if keys.is_empty() {
-        let algorithm = scheme
-            .signature
-            .algorithms()
-            .next()
-            .map_or("unknown", Algorithm::name);
-        return Err(SecretError::UnsupportedAlgorithm { algorithm });
-    }
-    Ok(keys.into())
 }

@@ -4,6 +4,10 @@
 //! on the scheme: most platforms take the bytes of the text as they are, prefix included; Standard Webhooks
 //! decodes the base64 behind `whsec_`. One text can therefore mean two keys, which is why the text is kept and the
 //! key is derived per scheme.
+//!
+//! Where a scheme signs with key pairs, the text is one half of a pair: `whsk_` (private) and `whpk_` (public) in
+//! Standard Webhooks, bare hex or base64 elsewhere. [`Secret`] holds these too, the public one included, so that one
+//! list can hold whatever a receiver was given.
 
 use std::fmt;
 
@@ -13,6 +17,7 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::error::SecretError;
 use crate::header::{decode_base64_secret, decode_hex_secret, encode_base64_secret};
+use crate::scheme::Algorithm;
 
 /// Longest secret, in bytes of text. The longest that Standard Webhooks allows has 94.
 pub const MAX_SECRET_BYTES: usize = 1024;
@@ -77,15 +82,42 @@ impl Secret {
         decoded.map_or(self.0.len(), |key| key.len()) < SHORT_KEY_BYTES
     }
 
+    /// What to hand to a receiver: the public half of a private key of Standard Webhooks, and otherwise the same
+    /// text, because both sides share it or because it is public already.
+    #[must_use]
+    pub fn for_receiver(&self) -> Self {
+        let pair = self
+            .0
+            .strip_prefix(PRIVATE_PREFIX)
+            .and_then(decode_base64_secret)
+            .map(Zeroizing::new);
+        let Some(public) = pair.as_ref().and_then(|pair| pair.get(32..64)) else {
+            return self.clone();
+        };
+        let mut text = String::with_capacity(50);
+        text.push_str(PUBLIC_PREFIX);
+        encode_base64_secret(public, &mut text);
+        Self(Zeroizing::new(text))
+    }
+
+    /// Whether the text can be a key of this algorithm at all, by what its prefix says.
+    pub(crate) fn is_of_kind_for(&self, algorithm: Algorithm, format: KeyFormat) -> bool {
+        let is_half = [PRIVATE_PREFIX, PUBLIC_PREFIX]
+            .iter()
+            .any(|prefix| self.0.starts_with(prefix));
+        if algorithm.uses_key_pair() {
+            is_half || format != KeyFormat::StandardWebhooks
+        } else {
+            !is_half
+        }
+    }
+
     /// The bytes that a MAC of a scheme with this key format is keyed with. Never empty.
-    pub(crate) fn key_bytes(
+    pub(crate) fn shared_key(
         &self,
         format: KeyFormat,
         role: KeyRole,
     ) -> Result<Zeroizing<Vec<u8>>, SecretError> {
-        if KEY_PAIR_PREFIXES.iter().any(|prefix| self.0.starts_with(prefix)) {
-            return Err(SecretError::KeyPair);
-        }
         let decoded = match format {
             KeyFormat::Utf8 => return Ok(self.text_bytes()),
             KeyFormat::Base64 => decode_base64_secret(&self.0),
@@ -100,10 +132,26 @@ impl Secret {
             // The platform's own scheme accepted this text as it is, and refusing it for the companion signature
             // would break a webhook that works. Both sides of the companion derive the same key from the text.
             None if role == KeyRole::Companion => Ok(self.text_bytes()),
-            None => Err(SecretError::Undecodable {
-                expected: format.describe(),
-            }),
+            None => Err(undecodable(format)),
         }
+    }
+
+    /// The bytes of one half of a key pair.
+    pub(crate) fn half_of_pair(&self, format: KeyFormat) -> Result<Zeroizing<Vec<u8>>, SecretError> {
+        let text = self.0.as_str();
+        let decoded = match format {
+            // A key pair has no text form of its own; `Scheme` refuses the combination.
+            KeyFormat::Utf8 => None,
+            KeyFormat::Base64 => decode_base64_secret(text),
+            KeyFormat::Hex => decode_hex_secret(text),
+            KeyFormat::StandardWebhooks => {
+                let half = text
+                    .strip_prefix(PRIVATE_PREFIX)
+                    .or_else(|| text.strip_prefix(PUBLIC_PREFIX));
+                half.and_then(decode_base64_secret)
+            }
+        };
+        decoded.map(Zeroizing::new).ok_or_else(|| undecodable(format))
     }
 
     fn text_bytes(&self) -> Zeroizing<Vec<u8>> {
@@ -135,7 +183,7 @@ pub(crate) enum KeyFormat {
     Base64,
     /// Hex digits, an even number of them.
     Hex,
-    /// Base64 as above, after an optional `whsec_`.
+    /// Base64 as above, after an optional `whsec_`; one half of a key pair after `whsk_` or `whpk_`.
     StandardWebhooks,
 }
 
@@ -145,7 +193,7 @@ impl KeyFormat {
             Self::Utf8 => "text",
             Self::Base64 => "padded base64",
             Self::Hex => "hex",
-            Self::StandardWebhooks => "padded base64 after an optional `whsec_`",
+            Self::StandardWebhooks => "padded base64 after an optional `whsec_`, or after `whsk_` or `whpk_`",
         }
     }
 }
@@ -159,11 +207,20 @@ pub(crate) enum KeyRole {
     Companion,
 }
 
+fn undecodable(format: KeyFormat) -> SecretError {
+    SecretError::Undecodable {
+        expected: format.describe(),
+    }
+}
+
+/// What both sides share, in Standard Webhooks.
 const SHARED_PREFIX: &str = "whsec_";
 
-/// The private and public half of a Standard Webhooks key pair. A public key that served as HMAC key would let
-/// everyone sign, so neither is ever used as one, whatever the scheme.
-const KEY_PAIR_PREFIXES: [&str; 2] = ["whsk_", "whpk_"];
+/// The private half of a key pair of Standard Webhooks. Neither half is ever the key of an HMAC, whatever the scheme.
+const PRIVATE_PREFIX: &str = "whsk_";
+
+/// The public half of one.
+const PUBLIC_PREFIX: &str = "whpk_";
 
 #[cfg(test)]
 mod tests {
@@ -172,7 +229,7 @@ mod tests {
     fn key(text: &str, format: KeyFormat, role: KeyRole) -> Result<Vec<u8>, SecretError> {
         Secret::parse(text)
             .unwrap()
-            .key_bytes(format, role)
+            .shared_key(format, role)
             .map(|key| key.to_vec())
     }
 
@@ -240,11 +297,35 @@ mod tests {
 
     #[test]
     fn half_a_key_pair_is_never_a_shared_key() {
-        for format in [KeyFormat::Utf8, KeyFormat::StandardWebhooks] {
-            for role in [KeyRole::Primary, KeyRole::Companion] {
-                assert_eq!(key("whpk_AAEC", format, role), Err(SecretError::KeyPair));
-                assert_eq!(key("whsk_AAEC", format, role), Err(SecretError::KeyPair));
+        for format in [
+            KeyFormat::Utf8,
+            KeyFormat::Base64,
+            KeyFormat::Hex,
+            KeyFormat::StandardWebhooks,
+        ] {
+            for text in ["whpk_AAEC", "whsk_AAEC"] {
+                let secret = Secret::parse(text).unwrap();
+                assert!(!secret.is_of_kind_for(Algorithm::HmacSha256, format));
+                assert!(secret.is_of_kind_for(Algorithm::Ed25519, format));
             }
+        }
+        let shared = Secret::parse("whsec_AAEC").unwrap();
+        assert!(shared.is_of_kind_for(Algorithm::HmacSha256, KeyFormat::StandardWebhooks));
+        assert!(!shared.is_of_kind_for(Algorithm::Ed25519, KeyFormat::StandardWebhooks));
+    }
+
+    #[test]
+    fn a_receiver_gets_the_public_half_only() {
+        // RFC 8032, section 7.1, test 1.
+        let private =
+            "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==";
+        let receiver = Secret::parse(private).unwrap().for_receiver();
+        assert_eq!(
+            receiver.expose(),
+            "whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="
+        );
+        for text in ["whsec_AAEC", "plain text", "whsk_AAEC", "whpk_AAEC"] {
+            assert_eq!(Secret::parse(text).unwrap().for_receiver().expose(), text);
         }
     }
 
@@ -254,7 +335,7 @@ mod tests {
         assert_eq!(secret.expose().len(), 50);
         assert_eq!(
             secret
-                .key_bytes(KeyFormat::StandardWebhooks, KeyRole::Primary)
+                .shared_key(KeyFormat::StandardWebhooks, KeyRole::Primary)
                 .unwrap()
                 .as_slice(),
             [7; 32]

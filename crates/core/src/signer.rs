@@ -6,7 +6,8 @@ use std::sync::Arc;
 use crate::content::{Parts, Variable, body_digest_in_url, sorted_form};
 use crate::error::SecretError;
 use crate::header::HeaderName;
-use crate::mac::{Key, key_ring};
+use crate::key::{Key, KeyKind, key_ring};
+use crate::mac::Tag;
 use crate::profile::Profile;
 use crate::scheme::{Scheme, SignatureForm, TimestampUnit};
 use crate::secret::{KeyRole, Secret};
@@ -82,12 +83,11 @@ impl fmt::Debug for Signer {
 impl Lane {
     fn new(scheme: &Arc<Scheme>, secrets: &[Secret], role: KeyRole) -> Result<Self, SecretError> {
         let mut keys = key_ring(scheme, secrets, role)?.into_vec();
-        // A message is signed with one algorithm, the first that there are keys for; the others are only read.
-        let signs_with = scheme
-            .signature
-            .algorithms()
-            .find(|a| keys.iter().any(|key| key.algorithm == *a));
-        keys.retain(|key| Some(key.algorithm) == signs_with);
+        if !keys.iter().all(|key| key.kind.can_sign()) {
+            return Err(SecretError::PublicKey);
+        }
+        // Each secret signs once, with the first algorithm that it fits; the others are only read.
+        keys.dedup_by_key(|key| key.secret_index);
         if scheme.signature.item_separator.is_none() {
             // There is room for one signature, and the newest secret is the one that will stay.
             keys.truncate(1);
@@ -107,13 +107,17 @@ impl Lane {
         if let Some(name) = scheme
             .timestamp
             .as_ref()
-            .and_then(|timestamp| timestamp.headers.first())
+            .and_then(|timestamp| timestamp.source.headers().first())
         {
             headers.push((name.clone(), timestamp.clone()));
         }
-        if let Some(name) = scheme.signature.headers.first() {
-            headers.push((name.clone(), self.signature_value(message, &timestamp)));
-        }
+        let value = self.signature_value(message, &timestamp);
+        headers.extend(
+            scheme
+                .sent_headers()
+                .iter()
+                .map(|name| (name.clone(), value.clone())),
+        );
     }
 
     fn signature_value(&self, message: &Message<'_>, timestamp: &str) -> String {
@@ -149,14 +153,22 @@ impl Lane {
                 value.push_str(&tagged.tag);
                 value.push(char::from(*separator));
             }
-            let mut mac = key.mac.clone();
-            scheme.content.feed(&parts, &mut mac);
-            scheme
-                .signature
-                .encoding
-                .encode(mac.finish().as_bytes(), &mut value);
+            let tag = signature(&key.kind, scheme, &parts);
+            scheme.signature.encoding.encode(tag.as_bytes(), &mut value);
         }
         value
+    }
+}
+
+fn signature(key: &KeyKind, scheme: &Scheme, parts: &Parts<'_>) -> Tag {
+    match key {
+        KeyKind::Shared(mac) => mac.tag(&scheme.content, parts),
+        KeyKind::Pair(pair) => {
+            let mut message = Vec::with_capacity(parts.body.len() + 256);
+            scheme.content.feed(parts, &mut message);
+            // `Lane::new` has refused keys that cannot sign, and an empty signature would be refused by everyone.
+            pair.sign(&message).unwrap_or_else(|| Tag::copy_of(&[]))
+        }
     }
 }
 
@@ -230,11 +242,58 @@ mod tests {
     }
 
     #[test]
+    fn a_receiver_can_move_from_a_shared_secret_to_a_public_key() {
+        // RFC 8032, section 7.1, test 1.
+        let pair =
+            "whsk_nWGxne/9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2DXWpgBgrEKt9VL/tPJZAc6DuFy89qmIyWvAhpo9wdRGg==";
+        let headers = signed("standard-webhooks", &[pair, "whsec_AAEC"]);
+        let items: Vec<_> = headers[2].1.split(' ').collect();
+        assert!(items[0].starts_with("v1a,") && items[0].len() == 92, "{items:?}");
+        assert!(items[1].starts_with("v1,") && items[1].len() == 47, "{items:?}");
+    }
+
+    #[test]
+    fn a_public_key_cannot_sign() {
+        let scheme = Scheme::builtin("standard-webhooks").unwrap();
+        let public = secrets(&["whpk_11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]);
+        assert_eq!(
+            Signer::for_scheme(&scheme, &public).unwrap_err(),
+            SecretError::PublicKey
+        );
+    }
+
+    #[test]
     fn a_header_with_room_for_one_signature_carries_the_newest() {
         assert_eq!(signed("filedgr", &["new", "old"]), signed("filedgr", &["new"]));
         assert_eq!(signed("github", &["new", "old"]), signed("github", &["new"]));
         assert_eq!(signed("digivault", &["new"])[0].0, "X-DigiVault-Signature");
         assert_eq!(signed("digivault", &["new"]).len(), 1);
+    }
+
+    #[test]
+    fn receivers_that_read_different_names_can_all_be_served() {
+        let both = r#"name = "both"
+            content = "{body}"
+            key = "utf8"
+            algorithm = "hmac-sha256"
+            signature = { headers = ["X-DigiVault-Signature", "X-BitVault-Signature"], send = "all", encoding = "hex" }"#;
+        let scheme = Scheme::from_toml(both).unwrap();
+        let headers = Signer::for_scheme(&scheme, &secrets(&["new"]))
+            .unwrap()
+            .sign(&Message {
+                id: "",
+                event_type: "",
+                timestamp: 0,
+                body: b"{}",
+                method: "POST",
+                url: "",
+            });
+        assert_eq!(headers.len(), 2);
+        assert_eq!(headers[1].0.as_str(), "X-BitVault-Signature");
+        assert_eq!(
+            (&headers[0].1, &headers[1].1),
+            (&signed("digivault", &["new"])[0].1, &headers[0].1)
+        );
     }
 
     #[test]

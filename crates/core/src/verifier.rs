@@ -8,14 +8,17 @@
 use std::fmt;
 use std::sync::Arc;
 
-use subtle::{Choice, ConditionallySelectable as _, ConstantTimeEq as _};
+use subtle::{Choice, ConditionallySelectable as _};
 
-use crate::content::{Parts, Variable, body_digest_in_url, sorted_form};
+use crate::content::{Parts, Variable, body_digest_in_url, sorted_form, with_port_toggled};
+use crate::envelope;
 use crate::error::{HeaderProblem, SecretError, VerifyError};
-use crate::header::{Encoding, HeaderName, MAX_SIGNATURE_ITEMS, find, parse_id, parse_timestamp, require};
-use crate::mac::{Key, Tag, key_ring, sha256};
+use crate::header::{Encoding, HeaderName, MAX_HEADER_BYTES, find, parse_id, parse_timestamp, require};
+use crate::key::{Key, KeyKind, key_ring};
+use crate::line::{FirstCandidate, Line};
+use crate::mac::sha256;
 use crate::profile::Profile;
-use crate::scheme::{Algorithm, Scheme, Signature, SignatureForm, TimestampUnit};
+use crate::scheme::{Scheme, Timestamp, TimestampSource, TimestampUnit};
 use crate::secret::{KeyRole, Secret};
 
 /// Verifies requests by one or more schemes. The keys are expanded once; clones share them.
@@ -49,6 +52,26 @@ pub struct Request<'a> {
     /// All headers as they came, repeated ones repeated.
     pub headers: &'a [(&'a str, &'a [u8])],
     /// The raw body. A body that was parsed and written again is another body.
+    pub body: &'a [u8],
+}
+
+/// The parts of a request that a scheme reads, for callers that have looked the headers up themselves.
+///
+/// Looking up is where forgeries slip in: whoever does it has to refuse a header that came twice. When in doubt, use
+/// [`Verifier::verify`].
+#[derive(Debug, Clone, Copy)]
+pub struct SignedParts<'a> {
+    /// The value of the signature header.
+    pub signature: &'a [u8],
+    /// The value of the timestamp header, for schemes that have one.
+    pub timestamp: Option<&'a [u8]>,
+    /// The value of the id header, for schemes that have one.
+    pub id: Option<&'a [u8]>,
+    /// The HTTP method in upper case; only some schemes sign it.
+    pub method: &'a str,
+    /// The URL as the sender sees it; only some schemes sign it.
+    pub url: &'a str,
+    /// The raw body.
     pub body: &'a [u8],
 }
 
@@ -112,7 +135,8 @@ impl Verifier {
 
     /// Checks a request. `now` is Unix time in seconds.
     ///
-    /// Nothing is allocated for a request of average shape; only `{form}` needs memory, for the sorted fields.
+    /// A shared secret needs no memory per request. Key pairs need the signed bytes in one piece, `{form}` needs the
+    /// sorted fields, and a time in the body needs the body read; a header's length never matters.
     pub fn verify<'a>(&self, request: &Request<'a>, now: i64) -> Result<Verified<'a>, VerifyError> {
         let mut verdict: Option<Verified<'a>> = None;
         for lane in &*self.companions {
@@ -136,6 +160,37 @@ impl Verifier {
             }
         }
     }
+
+    /// Checks parts that the caller has looked up, by the verifier's own scheme; companions are not considered.
+    pub fn verify_parts<'a>(&self, parts: &SignedParts<'a>, now: i64) -> Result<Verified<'a>, VerifyError> {
+        let scheme = &*self.primary.scheme;
+        let (Some(signature), timestamp, id) = (
+            scheme.signature.headers.first(),
+            scheme
+                .timestamp
+                .as_ref()
+                .and_then(|timestamp| timestamp.source.headers().first()),
+            scheme.id.as_ref().and_then(|names| names.first()),
+        ) else {
+            // A scheme without a signature header does not parse.
+            return Err(VerifyError::MissingHeader {
+                header: HeaderName::nameless(),
+            });
+        };
+        let given = Given {
+            signature: (signature, bounded(signature, Some(parts.signature))?),
+            timestamp: timestamp
+                .map(|name| bounded(name, parts.timestamp).map(|value| (name, value)))
+                .transpose()?,
+            id: id
+                .map(|name| bounded(name, parts.id).map(|value| (name, value)))
+                .transpose()?,
+            method: parts.method,
+            url: parts.url,
+            body: parts.body,
+        };
+        self.primary.check(&given, now, self.tolerance)
+    }
 }
 
 impl fmt::Debug for Verifier {
@@ -157,6 +212,7 @@ impl Lane {
         })
     }
 
+    /// Looks the headers up and checks what they say.
     fn verify<'a>(
         &self,
         request: &Request<'a>,
@@ -164,64 +220,84 @@ impl Lane {
         tolerance: Tolerance,
     ) -> Result<Verified<'a>, VerifyError> {
         let scheme = &*self.scheme;
-        let (header, value) = require(request.headers, &scheme.signature.headers)?;
-        let id = self.id(request)?;
-        let line = Line::read(&scheme.signature, header, value)?;
-        let timestamp = self.timestamp(request, header, &line)?;
-        let candidates = line.candidates(&scheme.signature, &self.keys, header)?;
-
-        let form = form_of(scheme, request);
-        let parts = Parts {
+        let signature = require(request.headers, &scheme.signature.headers)?;
+        let id = match &scheme.id {
+            Some(names) => Some(require(request.headers, names)?),
+            None => None,
+        };
+        let timestamp = match &scheme.timestamp {
+            Some(timestamp) if !timestamp.source.headers().is_empty() => {
+                Some(require(request.headers, timestamp.source.headers())?)
+            }
+            _ => None,
+        };
+        let given = Given {
+            signature,
+            timestamp,
+            id,
+            method: request.method,
+            url: request.url,
             body: request.body,
+        };
+        self.check(&given, now, tolerance)
+    }
+
+    fn check<'a>(
+        &self,
+        given: &Given<'a, '_>,
+        now: i64,
+        tolerance: Tolerance,
+    ) -> Result<Verified<'a>, VerifyError> {
+        let scheme = &*self.scheme;
+        let (header, value) = given.signature;
+        let id = given.id.map(|(name, value)| signed_id(name, value)).transpose()?;
+        let line = Line::read(&scheme.signature, header, value)?;
+        let timestamp = self.signed_timestamp(given, &line)?;
+        let first = line.first_candidate(&self.keys)?;
+
+        let form = form_of(scheme, given);
+        let parts = Parts {
+            body: given.body,
             form: &form.fields,
             timestamp: timestamp.map_or(&[], |timestamp| timestamp.text),
             id: id.map_or(&[], str::as_bytes),
-            url: request.url,
-            method: request.method,
+            url: given.url,
+            method: given.method,
         };
-        let (matched, secret_index) = self.compare(&candidates, &parts);
-        if !bool::from(matched & form.digest_matches) {
+        let mut matched = self.compare(&line, &first, &parts);
+        if scheme.port_may_differ
+            && let Some(url) = with_port_toggled(given.url)
+        {
+            matched = matched.or(self.compare(&line, &first, &Parts { url: &url, ..parts }));
+        }
+        if !bool::from(matched.choice & form.digest_matches) {
             return Err(VerifyError::SignatureMismatch {
                 header: header.clone(),
             });
         }
-        if let (Some(timestamp), Some(seconds)) = (timestamp, self.tolerance_seconds(tolerance)) {
-            check_freshness(timestamp, now, seconds)?;
-        }
+        let timestamp = self.fresh_timestamp(given, timestamp, now, tolerance)?;
         Ok(Verified {
             id,
-            timestamp: timestamp.map(Instant::seconds),
+            timestamp,
             scheme: Arc::clone(&scheme.name),
-            secret_index,
+            // The index was a `usize` before it became a number of fixed width.
+            secret_index: usize::try_from(matched.secret_index).unwrap_or_default(),
         })
     }
 
-    fn id<'a>(&self, request: &Request<'a>) -> Result<Option<&'a str>, VerifyError> {
-        let Some(names) = &self.scheme.id else {
-            return Ok(None);
-        };
-        let (header, value) = require(request.headers, names)?;
-        let id = parse_id(value).ok_or_else(|| VerifyError::InvalidId {
-            header: header.clone(),
-        })?;
-        Ok(Some(id))
-    }
-
-    fn timestamp<'a>(
+    /// The timestamp of the signed bytes, from its header or from the signature header.
+    fn signed_timestamp<'a>(
         &self,
-        request: &Request<'a>,
-        signature_header: &HeaderName,
-        line: &Line<'a>,
+        given: &Given<'a, '_>,
+        line: &Line<'a, '_>,
     ) -> Result<Option<Instant<'a>>, VerifyError> {
         let Some(timestamp) = &self.scheme.timestamp else {
             return Ok(None);
         };
-        let (header, text) = match line.timestamp {
-            Some(text) => (signature_header, text),
-            None if timestamp.headers.is_empty() => {
-                return Err(malformed(signature_header, HeaderProblem::NoTimestamp));
-            }
-            None => require(request.headers, &timestamp.headers)?,
+        let (header, text) = match (&timestamp.source, given.timestamp, line.timestamp()) {
+            (TimestampSource::Header(_), Some((header, text)), _) => (header, text),
+            (TimestampSource::SignatureHeader, _, Some(text)) => (given.signature.0, text),
+            _ => return Ok(None),
         };
         let number = parse_timestamp(text).ok_or_else(|| VerifyError::InvalidTimestamp {
             header: header.clone(),
@@ -233,187 +309,144 @@ impl Lane {
         }))
     }
 
-    /// Compares every candidate with the MAC under every key of its algorithm. One MAC per key, and no early exit:
-    /// neither which secret nor which signature matched can be told from the time it takes.
-    fn compare(&self, candidates: &Candidates, parts: &Parts<'_>) -> (Choice, usize) {
-        let mut matched = Choice::from(0);
-        let mut secret_index = 0_u32;
-        for key in &self.keys {
-            if !candidates
-                .iter()
-                .any(|candidate| candidate.algorithm == key.algorithm)
-            {
-                continue;
-            }
-            let mut mac = key.mac.clone();
-            self.scheme.content.feed(parts, &mut mac);
-            let expected = mac.finish();
-            let mut hit = Choice::from(0);
-            for candidate in candidates
-                .iter()
-                .filter(|candidate| candidate.algorithm == key.algorithm)
-            {
-                hit |= expected.matches(&candidate.tag);
-            }
-            // `MAX_SECRETS` is far below 2^32, so the index keeps its value.
-            let this_index = u32::try_from(key.secret_index).unwrap_or_default();
-            secret_index.conditional_assign(&this_index, hit & !matched);
-            matched |= hit;
-        }
-        (matched, usize::try_from(secret_index).unwrap_or_default())
-    }
-
-    fn tolerance_seconds(&self, tolerance: Tolerance) -> Option<u32> {
-        match tolerance {
-            Tolerance::SchemeDefault => self.scheme.timestamp.as_ref().and_then(|t| t.tolerance_seconds),
-            Tolerance::Off => None,
-            Tolerance::Seconds(seconds) => Some(seconds),
-        }
-    }
-}
-
-/// A signature header, taken apart but not yet decoded.
-struct Line<'a> {
-    value: &'a [u8],
-    /// The text of the timestamp, if the scheme puts it here.
-    timestamp: Option<&'a [u8]>,
-}
-
-impl<'a> Line<'a> {
-    fn read(signature: &Signature, header: &HeaderName, value: &'a [u8]) -> Result<Self, VerifyError> {
-        let line = Self {
-            value,
-            timestamp: None,
-        };
-        if line.items(signature).count() > MAX_SIGNATURE_ITEMS {
-            return Err(malformed(header, HeaderProblem::TooManyItems));
-        }
-        let SignatureForm::Tagged {
-            separator,
-            timestamp_tag: Some(tag),
-            ..
-        } = &signature.form
-        else {
-            return Ok(line);
-        };
-        let mut timestamps = line
-            .items(signature)
-            .filter_map(|item| split_tag(item, *separator))
-            .filter(|(name, _)| *name == tag.as_bytes())
-            .map(|(_, text)| text);
-        match (timestamps.next(), timestamps.next()) {
-            (Some(text), None) => Ok(Self {
-                value,
-                timestamp: Some(text),
-            }),
-            (None, _) => Err(malformed(header, HeaderProblem::NoTimestamp)),
-            (Some(_), Some(_)) => Err(malformed(header, HeaderProblem::RepeatedTimestamp)),
-        }
-    }
-
-    /// The items, without the white space around them and without empty ones. A header with a single item is taken
-    /// as it is.
-    fn items(&self, signature: &Signature) -> impl Iterator<Item = &'a [u8]> {
-        let separator = signature.item_separator_byte();
-        self.value
-            .split(move |byte| Some(*byte) == separator)
-            .map(move |item| {
-                if separator.is_some() {
-                    item.trim_ascii()
-                } else {
-                    item
-                }
-            })
-            .filter(|item| !item.is_empty())
-    }
-
-    /// Decodes the signatures that there are keys for, skipping everything else: versions that we do not know are
-    /// a sender's future or its past, and one broken signature says nothing about its neighbour.
-    fn candidates(
+    /// The time in Unix seconds, once it is known to be authentic and near enough to `now`.
+    fn fresh_timestamp(
         &self,
-        signature: &Signature,
-        keys: &[Key],
-        header: &HeaderName,
-    ) -> Result<Candidates, VerifyError> {
-        let mut candidates = Candidates::default();
-        let mut has_tagged = false;
-        let mut wanted_bytes = None;
-        for item in self.items(signature) {
-            let (algorithm, text) = match &signature.form {
-                SignatureForm::Bare(algorithm) => (*algorithm, item),
-                SignatureForm::Tagged {
-                    separator,
-                    tags,
-                    timestamp_tag,
-                } => {
-                    let Some((name, text)) = split_tag(item, *separator) else {
-                        continue;
-                    };
-                    let is_timestamp = timestamp_tag.as_ref().is_some_and(|tag| tag.as_bytes() == name);
-                    has_tagged |= !is_timestamp;
-                    let Some(tagged) = tags.iter().find(|tagged| tagged.tag.as_bytes() == name) else {
-                        continue;
-                    };
-                    (tagged.algorithm, text)
+        given: &Given<'_, '_>,
+        signed: Option<Instant<'_>>,
+        now: i64,
+        tolerance: Tolerance,
+    ) -> Result<Option<i64>, VerifyError> {
+        let Some(timestamp) = &self.scheme.timestamp else {
+            return Ok(None);
+        };
+        let tolerance_seconds = tolerance.seconds(timestamp);
+        let instant = match (&timestamp.source, signed) {
+            (TimestampSource::Body(field), _) => {
+                let number = envelope::number(given.body, field).filter(|number| *number >= 0);
+                match (number, tolerance_seconds) {
+                    (Some(number), _) => Instant {
+                        text: &[],
+                        number,
+                        unit: timestamp.unit,
+                    },
+                    // Nobody asks how old it is.
+                    (None, None) => return Ok(None),
+                    (None, Some(_)) => {
+                        return Err(VerifyError::InvalidBodyTimestamp { field: field.clone() });
+                    }
+                }
+            }
+            (_, Some(instant)) => instant,
+            (_, None) => return Ok(None),
+        };
+        if let Some(seconds) = tolerance_seconds {
+            check_freshness(instant, now, seconds)?;
+        }
+        Ok(Some(instant.seconds()))
+    }
+
+    /// Compares every signature with every key of its algorithm. One MAC per key, and no early exit: neither which
+    /// secret nor which signature matched can be told from the time it takes.
+    fn compare<'a>(&self, line: &Line<'a, '_>, first: &FirstCandidate<'a>, parts: &Parts<'_>) -> Matched {
+        let mut matched = Matched::default();
+        // Key pairs need the signed bytes in one piece.
+        let mut message: Option<Vec<u8>> = None;
+        for key in &self.keys {
+            if !line.claims(key.algorithm, first) {
+                continue;
+            }
+            let candidates = line.candidates(key.algorithm, first);
+            let hit = match &key.kind {
+                KeyKind::Shared(mac) => {
+                    let expected = mac.tag(&self.scheme.content, parts);
+                    candidates.fold(Choice::from(0), |hit, tag| hit | expected.matches(&tag))
+                }
+                KeyKind::Pair(pair) => {
+                    let message = message.get_or_insert_with(|| {
+                        let mut message = Vec::with_capacity(parts.body.len() + 256);
+                        self.scheme.content.feed(parts, &mut message);
+                        message
+                    });
+                    candidates.fold(Choice::from(0), |hit, tag| {
+                        hit | Choice::from(u8::from(pair.verifies(message, &tag)))
+                    })
                 }
             };
-            let has_key = keys.iter().any(|key| key.algorithm == algorithm);
-            let Some(bytes) = algorithm.mac_bytes().filter(|_| has_key) else {
-                continue;
-            };
-            wanted_bytes = wanted_bytes.or(Some(bytes));
-            if let Some(tag) = signature.encoding.decode(text, bytes) {
-                candidates.push(Candidate { algorithm, tag });
-            }
+            // `MAX_SECRETS` is far below 2^32, so the index keeps its value.
+            let secret_index = u32::try_from(key.secret_index).unwrap_or_default();
+            matched = matched.or(Matched {
+                choice: hit,
+                secret_index,
+            });
         }
-        match (candidates.is_empty(), wanted_bytes, &signature.form) {
-            (false, ..) => Ok(candidates),
-            (true, Some(bytes), _) => Err(malformed_signature(header, signature.encoding, bytes)),
-            (true, None, SignatureForm::Tagged { .. }) if !has_tagged => {
-                Err(malformed(header, HeaderProblem::NoTaggedSignature))
-            }
-            (true, None, _) => Err(VerifyError::NoSupportedSignature {
-                header: header.clone(),
-            }),
-        }
+        matched
     }
 }
 
-/// Splits `tag separator rest` at the first separator; base64 may contain more of them.
-fn split_tag(item: &[u8], separator: u8) -> Option<(&[u8], &[u8])> {
-    let at = item.iter().position(|byte| *byte == separator)?;
-    Some((&item[..at], &item[at + 1..]))
+/// What a request says, looked up, with the names under which it came.
+struct Given<'a, 'n> {
+    signature: (&'n HeaderName, &'a [u8]),
+    timestamp: Option<(&'n HeaderName, &'a [u8])>,
+    id: Option<(&'n HeaderName, &'a [u8])>,
+    method: &'a str,
+    url: &'a str,
+    body: &'a [u8],
 }
 
-/// A decoded signature and the algorithm that it claims.
+/// Whether a signature matched, and under which secret.
 #[derive(Clone, Copy)]
-struct Candidate {
-    algorithm: Algorithm,
-    tag: Tag,
+struct Matched {
+    choice: Choice,
+    secret_index: u32,
 }
 
-/// The decoded signatures of one header, on the stack.
-#[derive(Default)]
-struct Candidates {
-    slots: [Option<Candidate>; MAX_SIGNATURE_ITEMS],
-    length: usize,
-}
-
-impl Candidates {
-    fn push(&mut self, candidate: Candidate) {
-        // `Line::read` has refused headers with more items than slots.
-        if let Some(slot) = self.slots.get_mut(self.length) {
-            *slot = Some(candidate);
-            self.length += 1;
+impl Default for Matched {
+    fn default() -> Self {
+        Self {
+            choice: Choice::from(0),
+            secret_index: 0,
         }
     }
+}
 
-    fn is_empty(&self) -> bool {
-        self.length == 0
+impl Matched {
+    /// This match, or else the other, without a branch.
+    fn or(self, other: Self) -> Self {
+        Self {
+            choice: self.choice | other.choice,
+            secret_index: u32::conditional_select(&other.secret_index, &self.secret_index, self.choice),
+        }
     }
+}
 
-    fn iter(&self) -> impl Iterator<Item = &Candidate> {
-        self.slots.iter().take(self.length).flatten()
+/// A value as [`find`] would let it pass: there, and of a bounded length.
+fn bounded<'a>(header: &HeaderName, value: Option<&'a [u8]>) -> Result<&'a [u8], VerifyError> {
+    match value {
+        None | Some([]) => Err(VerifyError::MissingHeader {
+            header: header.clone(),
+        }),
+        Some(value) if value.len() > MAX_HEADER_BYTES => Err(VerifyError::MalformedHeader {
+            header: header.clone(),
+            problem: HeaderProblem::TooLong,
+        }),
+        Some(value) => Ok(value),
+    }
+}
+
+fn signed_id<'a>(header: &HeaderName, value: &'a [u8]) -> Result<&'a str, VerifyError> {
+    parse_id(value).ok_or_else(|| VerifyError::InvalidId {
+        header: header.clone(),
+    })
+}
+
+impl Tolerance {
+    fn seconds(self, timestamp: &Timestamp) -> Option<u32> {
+        match self {
+            Self::SchemeDefault => timestamp.tolerance_seconds,
+            Self::Off => None,
+            Self::Seconds(seconds) => Some(seconds),
+        }
     }
 }
 
@@ -467,46 +500,30 @@ struct Form {
     digest_matches: Choice,
 }
 
-fn form_of(scheme: &Scheme, request: &Request<'_>) -> Form {
+fn form_of(scheme: &Scheme, given: &Given<'_, '_>) -> Form {
     let digest = scheme
         .body_digest_query
         .as_ref()
-        .and_then(|name| body_digest_in_url(request.url, name));
+        .and_then(|name| body_digest_in_url(given.url, name));
     match digest {
         // The MAC covers the digest and not the body, so the digest has to be checked here.
         Some(hex) => {
-            let actual = sha256(request.body);
+            let actual = sha256(given.body);
             let digest_matches = Encoding::Hex
-                .decode(hex.as_bytes(), actual.as_bytes().len())
-                .map_or(Choice::from(0), |claimed| {
-                    claimed.as_bytes().ct_eq(actual.as_bytes())
-                });
+                .decode(hex.as_bytes(), &(32..=32))
+                .map_or(Choice::from(0), |claimed| claimed.matches(&actual));
             Form {
                 fields: Vec::new(),
                 digest_matches,
             }
         }
         None if scheme.content.uses(Variable::Form) => Form {
-            fields: sorted_form(request.body),
+            fields: sorted_form(given.body),
             digest_matches: Choice::from(1),
         },
         None => Form {
             fields: Vec::new(),
             digest_matches: Choice::from(1),
         },
-    }
-}
-
-fn malformed(header: &HeaderName, problem: HeaderProblem) -> VerifyError {
-    VerifyError::MalformedHeader {
-        header: header.clone(),
-        problem,
-    }
-}
-
-fn malformed_signature(header: &HeaderName, encoding: Encoding, bytes: usize) -> VerifyError {
-    VerifyError::MalformedSignature {
-        header: header.clone(),
-        expected: encoding.describe(bytes),
     }
 }

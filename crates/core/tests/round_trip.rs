@@ -12,17 +12,20 @@
     reason = "signer and signed, verifier and verified are the words"
 )]
 
+mod fixtures;
+
 use hookwright_core::{
-    ErrorKind, HeaderName, MAX_SIGNATURE_ITEMS, Message, Profile, Request, Scheme, Secret, Signer, Tolerance,
-    Verified, Verifier, VerifyError,
+    ErrorKind, HeaderName, MAX_SIGNATURE_ITEMS, Message, Profile, Request, Scheme, Secret, SignedParts,
+    Signer, Tolerance, Verified, Verifier, VerifyError,
 };
 use proptest::prelude::*;
 
+use crate::fixtures::Pair;
+
 const NOW: i64 = 1_705_314_600;
 const URL: &str = "https://example.com/hooks?x=1";
-/// Both plain text and the form that Standard Webhooks prescribes, so that every scheme takes it.
+/// Both plain text and the form that Standard Webhooks prescribes.
 const NEW: &str = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=";
-const OLD: &str = "whsec_YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXphYmNkZWY=";
 
 fn secrets(texts: &[&str]) -> Vec<Secret> {
     texts.iter().map(|text| Secret::parse(text).unwrap()).collect()
@@ -59,6 +62,22 @@ fn kind(verdict: Result<Verified<'_>, VerifyError>) -> ErrorKind {
     verdict.unwrap_err().kind()
 }
 
+/// Two secrets of the kind that the scheme takes, the newer first.
+fn keys(scheme: &Scheme) -> [Pair; 2] {
+    let pairs = fixtures::pairs(scheme);
+    [pairs[0].clone(), pairs[1].clone()]
+}
+
+fn signer(scheme: &Scheme, keys: &[&Pair]) -> Signer {
+    let secrets: Vec<_> = keys.iter().map(|key| key.signing.clone()).collect();
+    Signer::for_scheme(scheme, &secrets).unwrap()
+}
+
+fn verifier(scheme: &Scheme, keys: &[&Pair]) -> Verifier {
+    let secrets: Vec<_> = keys.iter().map(|key| key.verifying.clone()).collect();
+    Verifier::for_scheme(scheme, &secrets).unwrap()
+}
+
 fn every_scheme() -> impl Iterator<Item = std::sync::Arc<Scheme>> {
     Scheme::builtin_names()
         .iter()
@@ -68,8 +87,10 @@ fn every_scheme() -> impl Iterator<Item = std::sync::Arc<Scheme>> {
 #[test]
 fn every_scheme_verifies_what_it_signs() {
     for scheme in every_scheme() {
-        let signer = Signer::for_scheme(&scheme, &secrets(&[NEW])).unwrap();
-        let verifier = Verifier::for_scheme(&scheme, &secrets(&[OLD, NEW])).unwrap();
+        let [new, old] = keys(&scheme);
+        let signer = signer(&scheme, &[&new]);
+        // Linear has the time in the body, and most of these bodies have none.
+        let verifier = verifier(&scheme, &[&old, &new]).with_tolerance(Tolerance::Off);
         for body in [b"".as_slice(), b"{\"a\":1}", b"a=1&b=%20", b"\xff\x00\xfe"] {
             let signed = signer.sign(&message(body));
             let headers = borrowed(&signed);
@@ -77,7 +98,8 @@ fn every_scheme_verifies_what_it_signs() {
             let verified = verified.unwrap_or_else(|error| panic!("{}: {error}", scheme.name()));
             assert_eq!(verified.secret_index, 1);
             assert_eq!(&*verified.scheme, scheme.name());
-            assert_eq!(verified.timestamp, scheme.has_timestamp().then_some(NOW));
+            let timestamp = scheme.has_timestamp() && scheme.name() != "linear";
+            assert_eq!(verified.timestamp, timestamp.then_some(NOW));
             assert_eq!(verified.id, scheme.has_id().then_some("evt_1"));
         }
     }
@@ -86,9 +108,10 @@ fn every_scheme_verifies_what_it_signs() {
 #[test]
 fn every_scheme_refuses_another_secret_another_body_and_a_missing_header() {
     for scheme in every_scheme() {
-        let signer = Signer::for_scheme(&scheme, &secrets(&[NEW])).unwrap();
-        let verifier = Verifier::for_scheme(&scheme, &secrets(&[NEW])).unwrap();
-        let stranger = Verifier::for_scheme(&scheme, &secrets(&[OLD])).unwrap();
+        let [new, old] = keys(&scheme);
+        let signer = signer(&scheme, &[&new]);
+        let stranger = verifier(&scheme, &[&old]);
+        let verifier = verifier(&scheme, &[&new]);
         let signed = signer.sign(&message(b"{}"));
         let headers = borrowed(&signed);
         assert_eq!(
@@ -125,18 +148,23 @@ fn every_scheme_refuses_another_secret_another_body_and_a_missing_header() {
 #[test]
 fn old_messages_cannot_be_replayed_and_any_clock_is_survived() {
     for scheme in every_scheme().filter(|scheme| scheme.has_timestamp()) {
-        let signer = Signer::for_scheme(&scheme, &secrets(&[NEW])).unwrap();
-        let verifier = Verifier::for_scheme(&scheme, &secrets(&[NEW])).unwrap();
-        let signed = signer.sign(&message(b"{}"));
+        let body = fixtures::body(&fixtures::description(scheme.name()), NOW, b"{}");
+        let [new, _] = keys(&scheme);
+        let verifier = verifier(&scheme, &[&new]);
+        let signed = signer(&scheme, &[&new]).sign(&message(&body));
         let headers = borrowed(&signed);
         let verdict = |tolerance, now| {
             let verifier = verifier.clone().with_tolerance(tolerance);
             verifier
-                .verify(&request(&headers, b"{}"), now)
+                .verify(&request(&headers, &body), now)
                 .map(drop)
                 .map_err(|error| error.kind())
         };
-        let default = Tolerance::SchemeDefault;
+        // Discord and SendGrid document no window; the receiver has to name one.
+        let default = match scheme.name() {
+            "discord" | "sendgrid" => Tolerance::Seconds(300),
+            _ => Tolerance::SchemeDefault,
+        };
         assert_eq!(verdict(default, NOW), Ok(()));
         assert_eq!(
             verdict(default, NOW + 301),
@@ -164,26 +192,147 @@ fn old_messages_cannot_be_replayed_and_any_clock_is_survived() {
 }
 
 #[test]
-fn a_rotation_interrupts_nobody() {
-    for scheme in every_scheme() {
-        let signer = Signer::for_scheme(&scheme, &secrets(&[NEW, OLD])).unwrap();
-        let signed = signer.sign(&message(b"{}"));
+fn a_time_in_the_body_has_to_be_there() {
+    let scheme = Scheme::builtin("linear").unwrap();
+    let [new, _] = keys(&scheme);
+    for (body, kind_at_60) in [
+        (r#"{"webhookTimestamp":1705314600000}"#, None),
+        (
+            r#"{"webhookTimestamp":1705314599999}"#,
+            Some(ErrorKind::TimestampTooOld),
+        ),
+        ("{}", Some(ErrorKind::InvalidTimestamp)),
+        ("[]", Some(ErrorKind::InvalidTimestamp)),
+        ("not JSON", Some(ErrorKind::InvalidTimestamp)),
+        (
+            r#"{"webhookTimestamp":"1705314600000"}"#,
+            Some(ErrorKind::InvalidTimestamp),
+        ),
+        (
+            r#"{"webhookTimestamp":1705314600000.5}"#,
+            Some(ErrorKind::InvalidTimestamp),
+        ),
+        (r#"{"webhookTimestamp":-1}"#, Some(ErrorKind::InvalidTimestamp)),
+        (
+            r#"{"webhookTimestamp":1,"webhookTimestamp":1705314600000}"#,
+            Some(ErrorKind::InvalidTimestamp),
+        ),
+    ] {
+        let signed = signer(&scheme, &[&new]).sign(&message(body.as_bytes()));
         let headers = borrowed(&signed);
-        let verify = |texts: &[&str]| {
-            let verifier = Verifier::for_scheme(&scheme, &secrets(texts)).unwrap();
+        let verify = |now| {
+            let verdict = verifier(&scheme, &[&new]).verify(&request(&headers, body.as_bytes()), now);
+            verdict
+                .map(|verified| verified.timestamp)
+                .map_err(|error| error.kind())
+        };
+        assert_eq!(verify(NOW + 60), kind_at_60.map_or(Ok(Some(NOW)), Err), "{body}");
+        // An unauthentic body is not even looked at.
+        let stranger = verifier(&scheme, &[&keys(&scheme)[1]]);
+        let verdict = stranger.verify(&request(&headers, body.as_bytes()), NOW);
+        assert_eq!(kind(verdict), ErrorKind::SignatureMismatch, "{body}");
+    }
+}
+
+#[test]
+fn twilio_may_sign_the_url_with_or_without_its_port() {
+    let scheme = Scheme::builtin("twilio").unwrap();
+    let [new, old] = keys(&scheme);
+    for (signed_url, seen_url) in [
+        ("https://example.com/a?b=1", "https://example.com:443/a?b=1"),
+        ("https://example.com:8443/a", "https://example.com:8443/a"),
+        ("https://example.com/a", "https://example.com:8443/a"),
+        ("http://example.com:80", "http://example.com"),
+    ] {
+        let signed = signer(&scheme, &[&new]).sign(&Message {
+            url: signed_url,
+            ..message(b"a=1")
+        });
+        let headers = borrowed(&signed);
+        let verify = |url| {
+            let request = Request {
+                url,
+                ..request(&headers, b"a=1")
+            };
+            let verifier = verifier(&scheme, &[&old, &new]);
             verifier
-                .verify(&request(&headers, b"{}"), NOW)
+                .verify(&request, NOW)
                 .map(|verified| verified.secret_index)
         };
-        assert_eq!(verify(&[NEW]), Ok(0), "{}", scheme.name());
+        assert_eq!(verify(seen_url), Ok(1), "{signed_url} {seen_url}");
+        assert!(verify("https://example.org/a?b=1").is_err());
+    }
+}
+
+#[test]
+fn parts_that_were_looked_up_get_the_verdict_of_the_whole_request() {
+    for scheme in every_scheme() {
+        let [new, old] = keys(&scheme);
+        let verifier = verifier(&scheme, &[&old, &new]).with_tolerance(Tolerance::Off);
+        let signed = signer(&scheme, &[&new]).sign(&message(b"{}"));
+        let value_of = |at: usize| signed.get(at).map(|(_, value)| value.as_bytes());
+        // The order in which they are signed: id, timestamp, signature, where there is one.
+        let (id, timestamp) = match (scheme.has_id(), signed.len()) {
+            (true, _) => (value_of(0), value_of(1)),
+            (false, 2) => (None, value_of(0)),
+            (false, _) => (None, None),
+        };
+        let parts = SignedParts {
+            signature: value_of(signed.len() - 1).unwrap(),
+            timestamp,
+            id,
+            method: "POST",
+            url: URL,
+            body: b"{}",
+        };
+        let headers = borrowed(&signed);
+        let whole = verifier.verify(&request(&headers, b"{}"), NOW);
+        assert_eq!(verifier.verify_parts(&parts, NOW), whole, "{}", scheme.name());
+        assert!(whole.is_ok(), "{}", scheme.name());
+        let long = vec![b'1'; 5000];
+        for signature in [b"".as_slice(), &long] {
+            let error = verifier
+                .verify_parts(&SignedParts { signature, ..parts }, NOW)
+                .unwrap_err();
+            assert_eq!(
+                error.kind() == ErrorKind::MissingHeader,
+                signature.is_empty(),
+                "{error}"
+            );
+        }
+        let error = verifier.verify_parts(
+            &SignedParts {
+                id: None,
+                timestamp: None,
+                ..parts
+            },
+            NOW,
+        );
+        assert_eq!(error.is_err(), signed.len() > 1, "{}", scheme.name());
+    }
+}
+
+#[test]
+fn a_rotation_interrupts_nobody() {
+    for scheme in every_scheme() {
+        let [new, old] = keys(&scheme);
+        let body = fixtures::body(&fixtures::description(scheme.name()), NOW, b"{}");
+        let signed = signer(&scheme, &[&new, &old]).sign(&message(&body));
+        let headers = borrowed(&signed);
+        let verify = |keys: &[&Pair]| {
+            verifier(&scheme, keys)
+                .verify(&request(&headers, &body), NOW)
+                .map(|verified| verified.secret_index)
+        };
+        assert_eq!(verify(&[&new]), Ok(0), "{}", scheme.name());
         // Where both signatures are there, the secret that the receiver lists first is the one reported.
-        assert_eq!(verify(&[NEW, OLD]), Ok(0), "{}", scheme.name());
-        assert!(verify(&[OLD, NEW]).is_ok(), "{}", scheme.name());
+        assert_eq!(verify(&[&new, &old]), Ok(0), "{}", scheme.name());
+        assert!(verify(&[&old, &new]).is_ok(), "{}", scheme.name());
         let has_room = matches!(
             scheme.name(),
             "standard-webhooks" | "svix" | "stripe" | "paddle" | "pagerduty" | "workos"
         ) || scheme.name().starts_with("convoy-advanced");
-        assert_eq!(verify(&[OLD]).is_ok(), has_room, "{}", scheme.name());
+        assert_eq!(verify(&[&old]).is_ok(), has_room, "{}", scheme.name());
     }
 }
 
@@ -355,9 +504,10 @@ proptest! {
         bit in any::<proptest::sample::Index>(),
     ) {
         let scheme = Scheme::builtin(name).unwrap();
-        let signed = Signer::for_scheme(&scheme, &secrets(&[NEW])).unwrap().sign(&message(&body));
+        let [new, _] = keys(&scheme);
+        let signed = signer(&scheme, &[&new]).sign(&message(&body));
         let headers = borrowed(&signed);
-        let verifier = Verifier::for_scheme(&scheme, &secrets(&[NEW])).unwrap();
+        let verifier = verifier(&scheme, &[&new]).with_tolerance(Tolerance::Off);
         prop_assert!(verifier.verify(&request(&headers, &body), NOW).is_ok());
         let bit = bit.index(body.len() * 8);
         let mut changed = body.clone();
@@ -383,7 +533,8 @@ proptest! {
             .zip(&which)
             .map(|(value, which)| (*which.get(&names), value.as_slice()))
             .collect();
-        let verifier = Verifier::for_scheme(&scheme, &secrets(&[NEW, OLD])).unwrap();
+        let [new, old] = keys(&scheme);
+        let verifier = verifier(&scheme, &[&new, &old]);
         let verdict = verifier.verify(&Request { method: "POST", url: &url, headers: &headers, body: &body }, now);
         prop_assert!(verdict.is_err());
     }

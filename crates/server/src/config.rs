@@ -1,7 +1,8 @@
 //! What a server is started with. Every default is meant for production on one machine.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
+use hookwright_core::Registry;
 use hookwright_store::{Clock, NodeOptions, Retention, StoreAddress};
 
 use crate::{EgressRules, engine::EngineLimits};
@@ -21,8 +22,14 @@ pub struct Config {
     pub engine: EngineLimits,
     /// Where deliveries may go.
     pub egress: EgressRules,
+    /// The profiles that webhooks can be registered with, and the schemes that requests can be verified by.
+    pub registry: Arc<Registry>,
     /// Largest payload of an event, in bytes.
     pub payload_bytes_max: usize,
+    /// Largest body that is verified for a caller, in bytes.
+    pub verify_bytes_max: usize,
+    /// How many requests are verified for callers in a second; as many can come at once. None is no limit.
+    pub verify_per_second_max: Option<NonZeroU32>,
     /// How long the log is kept.
     pub retention: Retention,
     /// How long attempts under way may take to end when the server is stopped.
@@ -39,7 +46,10 @@ impl Config {
             node: NodeOptions::default(),
             engine: EngineLimits::default(),
             egress: EgressRules::default(),
+            registry: Arc::new(Registry::builtin()),
             payload_bytes_max: 256 * 1024,
+            verify_bytes_max: 1024 * 1024,
+            verify_per_second_max: NonZeroU32::new(2_000),
             retention: Retention::default(),
             grace: Duration::from_secs(10),
         }

@@ -1,12 +1,12 @@
 //! The webhooks of each tenant, ready to match and to deliver to.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
 
-use hookwright_core::{Profile, Schedule, Signer, Verifier};
+use hookwright_core::{Profile, Registry, Schedule, Signer, Verifier, jwe};
 use hookwright_store::{SigningWebhook, Store, StoreError, TenantId, Webhook, WebhookId};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::sync::Semaphore;
@@ -19,6 +19,7 @@ const SLOTS_PER_WEBHOOK: usize = 2_048;
 #[derive(Debug)]
 pub(crate) struct Directory {
     store: Store,
+    registry: Arc<Registry>,
     tenants: RwLock<HashMap<TenantId, Arc<TenantIndex>>>,
     /// Of all tenants read so far.
     webhooks: RwLock<HashMap<WebhookId, Arc<LiveWebhook>>>,
@@ -34,6 +35,8 @@ pub(crate) struct TenantIndex {
     exact: HashMap<String, Vec<usize>>,
     /// By what stands before `.*`, the dot included.
     prefixes: HashMap<String, Vec<usize>>,
+    /// Webhooks that this node does not know how to deliver to.
+    unusable: HashSet<WebhookId>,
 }
 
 /// A webhook with all that an attempt needs worked out.
@@ -59,12 +62,18 @@ impl LiveWebhook {
 }
 
 impl Directory {
-    pub(crate) fn new(store: Store) -> Self {
+    pub(crate) fn new(store: Store, registry: Arc<Registry>) -> Self {
         Self {
             store,
+            registry,
             tenants: RwLock::default(),
             webhooks: RwLock::default(),
         }
+    }
+
+    /// The profiles that webhooks can have, and every scheme.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// A tenant's webhooks, as of the last reading.
@@ -93,12 +102,21 @@ impl Directory {
     /// Reads a tenant's webhooks again.
     pub(crate) async fn reload(&self, tenant: TenantId) -> Result<Arc<TenantIndex>, StoreError> {
         let read = self.store.tenant_webhooks(tenant).await?;
-        let live: Vec<_> = read
-            .webhooks
-            .into_iter()
-            .filter_map(|webhook| self.enliven(webhook))
-            .collect();
-        let index = Arc::new(TenantIndex::build(read.version, live));
+        let mut live = Vec::with_capacity(read.webhooks.len());
+        let mut unusable = HashSet::new();
+        for webhook in read.webhooks {
+            let id = webhook.webhook.id;
+            match self.enliven(webhook) {
+                Some(webhook) => live.push(webhook),
+                None => {
+                    unusable.insert(id);
+                }
+            }
+        }
+        let index = Arc::new(TenantIndex {
+            unusable,
+            ..TenantIndex::build(read.version, live)
+        });
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(newer) = tenants.get(&tenant).filter(|known| known.version > index.version) {
             // Two readings overtook each other.
@@ -136,11 +154,13 @@ impl Directory {
         let slots = self.webhook(id).map(|known| Arc::clone(&known.slots));
         match enliven(
             webhook,
+            &self.registry,
             slots.unwrap_or_else(|| Arc::new(Semaphore::new(SLOTS_PER_WEBHOOK))),
         ) {
             Ok(live) => Some(Arc::new(live)),
             Err(problem) => {
-                // It was checked when it was registered: a profile of a newer version, say.
+                // It was checked when it was registered: its profile is of a newer version, say, or no longer in the
+                // folder that this node was started with.
                 tracing::error!(webhook = %id, problem, "this webhook cannot be delivered to");
                 None
             }
@@ -148,11 +168,16 @@ impl Directory {
     }
 }
 
-fn enliven(webhook: SigningWebhook, slots: Arc<Semaphore>) -> Result<LiveWebhook, String> {
+fn enliven(
+    webhook: SigningWebhook,
+    registry: &Registry,
+    slots: Arc<Semaphore>,
+) -> Result<LiveWebhook, String> {
     let SigningWebhook { webhook, secrets } = webhook;
     let settings = &webhook.settings;
-    let profile =
-        Profile::builtin(&settings.profile).ok_or_else(|| format!("unknown profile {}", settings.profile))?;
+    let profile = registry
+        .find_profile(&settings.profile)
+        .map_err(|error| error.to_string())?;
     let signer = Signer::for_profile(&profile, &secrets).map_err(|error| error.to_string())?;
     let verifier = Verifier::for_profile(&profile, &secrets).map_err(|error| error.to_string())?;
     let url = Url::parse(&settings.url).map_err(|error| error.to_string())?;
@@ -163,7 +188,11 @@ fn enliven(webhook: SigningWebhook, slots: Arc<Semaphore>) -> Result<LiveWebhook
         value.set_sensitive(true);
         headers.insert(name, value);
     }
-    let content_type = HeaderValue::try_from(profile.content_type()).map_err(|error| error.to_string())?;
+    let content_type = match settings.encryption {
+        Some(_) => jwe::CONTENT_TYPE,
+        None => profile.content_type(),
+    };
+    let content_type = HeaderValue::try_from(content_type).map_err(|error| error.to_string())?;
     headers.insert(header::CONTENT_TYPE, content_type);
     Ok(LiveWebhook {
         signer,
@@ -208,6 +237,11 @@ impl TenantIndex {
         index
     }
 
+    /// Whether there is such a webhook and this node does not know how to deliver to it: its profile is not known here.
+    pub(crate) fn is_unusable(&self, webhook: WebhookId) -> bool {
+        self.unusable.contains(&webhook)
+    }
+
     /// The webhooks that an event of this type goes to, oldest first, each once.
     pub(crate) fn matching(&self, event_type: &str) -> Vec<&Arc<LiveWebhook>> {
         let mut positions = self.every_type.clone();
@@ -229,7 +263,7 @@ impl TenantIndex {
 #[cfg(test)]
 mod tests {
     use hookwright_core::Secret;
-    use hookwright_store::{Clock, CustomHeaders, StoreAddress, WebhookSettings};
+    use hookwright_store::{Clock, StoreAddress, WebhookSettings};
 
     use super::*;
 
@@ -240,13 +274,8 @@ mod tests {
         for (number, patterns) in patterns.iter().enumerate() {
             let settings = WebhookSettings {
                 name: number.to_string(),
-                url: String::from("https://example.com/"),
-                profile: String::from("generic"),
                 event_types: patterns.iter().map(ToString::to_string).collect(),
-                headers: CustomHeaders::default(),
-                schedule: None,
-                timeout: None,
-                active: true,
+                ..WebhookSettings::new("generic", "https://example.com/")
             };
             let secret = Secret::parse("a secret of some length").unwrap();
             store
@@ -254,7 +283,8 @@ mod tests {
                 .await
                 .unwrap();
         }
-        Directory::new(store).tenant(TenantId::DEFAULT).await.unwrap()
+        let directory = Directory::new(store, Arc::new(Registry::builtin()));
+        directory.tenant(TenantId::DEFAULT).await.unwrap()
     }
 
     #[tokio::test]

@@ -9,10 +9,17 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 
-use crate::{Config, api::Service, directory::Directory, egress::EgressClient, engine::Engine, maintenance};
+use crate::{
+    Config,
+    api::{Limits, Service},
+    directory::Directory,
+    egress::EgressClient,
+    engine::Engine,
+    maintenance,
+};
 
-/// Room for what surrounds a payload in a request.
-const REQUEST_OVERHEAD_BYTES: usize = 64 * 1024;
+/// Room for what surrounds a payload or a body in a request: the headers of a `Verify` are the most.
+const REQUEST_OVERHEAD_BYTES: usize = 2 * 1024 * 1024;
 /// A connection that says nothing is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
 
@@ -69,7 +76,7 @@ impl Server {
             source,
         })?;
 
-        let directory = Arc::new(Directory::new(store.clone()));
+        let directory = Arc::new(Directory::new(store.clone(), config.registry));
         let egress = EgressClient::new(config.egress)?;
         let engine = Engine::start(
             store.clone(),
@@ -85,10 +92,16 @@ impl Server {
             engine.intake(),
             directory,
             config.egress,
-            config.payload_bytes_max,
+            Limits {
+                payload_bytes: config.payload_bytes_max,
+                verify_bytes: config.verify_bytes_max,
+                verify_per_second: config.verify_per_second_max,
+            },
         );
+        // What is a little too large is refused with the name of the field. What is far too large is not even read.
+        let largest = config.payload_bytes_max.max(config.verify_bytes_max);
         let service = WebhookServiceServer::new(service)
-            .max_decoding_message_size(config.payload_bytes_max * 4 + REQUEST_OVERHEAD_BYTES);
+            .max_decoding_message_size(largest * 2 + REQUEST_OVERHEAD_BYTES);
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<WebhookServiceServer<Service>>().await;
         let reflection = || {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, time::Duration};
 
-use hookwright_core::{Schedule, Secret};
+use hookwright_core::{Schedule, Secret, jwe::EncryptionKey};
 use serde::{Deserialize, Serialize};
 
 use crate::{StoreError, TenantId, Timestamp, WebhookId};
@@ -52,6 +52,53 @@ pub struct WebhookSettings {
     pub timeout: Option<Duration>,
     /// Whether new events are delivered.
     pub active: bool,
+    /// What deliveries are encrypted to; `None` is plain text.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "encryption_jwk")]
+    pub encryption: Option<EncryptionKey>,
+}
+
+impl WebhookSettings {
+    /// A webhook that wants everything, with what its profile says where nothing else is chosen.
+    pub fn new(profile: &str, url: &str) -> Self {
+        Self {
+            name: String::new(),
+            url: url.to_owned(),
+            profile: profile.to_owned(),
+            event_types: Vec::new(),
+            headers: CustomHeaders::default(),
+            schedule: None,
+            timeout: None,
+            active: true,
+            encryption: None,
+        }
+    }
+}
+
+/// An encryption key is stored as its JWK.
+mod encryption_jwk {
+    use hookwright_core::jwe::EncryptionKey;
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    #[expect(clippy::ref_option, reason = "serde hands over a reference to the field")]
+    pub(super) fn serialize<S: Serializer>(
+        key: &Option<EncryptionKey>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match key {
+            // A shared key is stored in the clear, as the signing secrets are.
+            Some(key) => serializer.serialize_some(key.expose_jwk().as_str()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<EncryptionKey>, D::Error> {
+        Option::<String>::deserialize(deserializer)?
+            .map(|jwk| EncryptionKey::parse(&jwk))
+            .transpose()
+            .map_err(D::Error::custom)
+    }
 }
 
 /// Headers that a webhook's owner adds. Values may be credentials, so `Debug` shows the names only.

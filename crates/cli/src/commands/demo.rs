@@ -8,7 +8,7 @@ use std::{
 
 use anstream::println;
 use clap::Args;
-use hookwright_core::{Profile, Secret};
+use hookwright_core::{EventType, Profile, SampleOrigin, Secret};
 use hookwright_proto::v1;
 use hookwright_server::{AddressRules, Config, EgressRules, Server};
 use hookwright_store::StoreAddress;
@@ -134,7 +134,7 @@ impl Demo {
             .map_err(Failure::Failed)
     }
 
-    /// Publishes the documents' own sample events; for a platform without any, its first event type.
+    /// Publishes the documents' own sample events; for a platform without any, our sample of its first event type.
     async fn publish_all(&self, client: &mut Client) -> Result<Vec<String>, Failure> {
         let mut published = Vec::new();
         for platform in PLATFORMS {
@@ -144,10 +144,11 @@ impl Demo {
             let types = profile.event_types();
             let mut events: Vec<(&str, &str)> = types
                 .iter()
-                .filter_map(|event_type| Some((event_type.name.as_str(), event_type.sample.as_deref()?)))
+                .filter(|event_type| event_type.sample_origin == SampleOrigin::Document)
+                .filter_map(sample)
                 .collect();
             if events.is_empty() {
-                events.extend(types.first().map(|event_type| (event_type.name.as_str(), "{}")));
+                events.extend(types.first().and_then(sample));
             }
             for (event_type, sample) in events {
                 let request = v1::PublishRequest {
@@ -178,13 +179,13 @@ impl Demo {
             let id = arrival.id.clone().unwrap_or_default();
             let status = arrival.answered.as_u16();
             match &arrival.verdict {
-                Ok(envelope) => {
+                Ok(event_type) => {
                     let style = if arrival.answered.is_success() { GOOD } else { BAD };
                     self.say(&format!(
                         "{FAINT}{:>7.3} s{FAINT:#}  {:<10} {:<28} signature {GOOD}verified{GOOD:#}, answered {style}{status}{style:#}",
                         started.elapsed().as_secs_f64(),
                         arrival.profile.name,
-                        envelope.event_type.as_deref().unwrap_or_default(),
+                        event_type,
                     ));
                     self.verified.entry(key(&id)).or_default().push(status);
                     if arrival.answered.is_success() {
@@ -194,7 +195,7 @@ impl Demo {
                     }
                 }
                 Err(refusal) => {
-                    let line = format!("{}: {} ({})", arrival.endpoint, refusal.message, refusal.code);
+                    let line = format!("{}: {refusal} ({})", arrival.endpoint, refusal.code());
                     self.say(&format!("{BAD}refused{BAD:#} {line}"));
                     self.refused.push(line);
                 }
@@ -276,6 +277,10 @@ impl Demo {
             }
         }
     }
+}
+
+fn sample(event_type: &EventType) -> Option<(&str, &str)> {
+    Some((&event_type.name, event_type.sample.as_deref()?))
 }
 
 /// The part of an event id that does not depend on the platform's prefix.

@@ -10,11 +10,12 @@ use hookwright_server::{AddressRules, Config, EgressRules, Server};
 use hookwright_store::StoreAddress;
 use tokio::sync::mpsc;
 
-use super::{serve::until_stopped, verify::find_profile};
 use crate::{
     client,
     failure::Failure,
+    profiles::{ProfilesArgs, find_profile},
     receiver::{Arrival, Receiver},
+    stop::StopSignal,
     terminal::{BAD, FAINT, GOOD, STRONG},
 };
 
@@ -36,23 +37,29 @@ pub(crate) struct DevArgs {
     /// The dialect that the local receiver is sent. Can be given several times.
     #[arg(long = "profile", default_value = "standard-webhooks", value_name = "PROFILE")]
     profiles: Vec<String>,
+
+    #[command(flatten)]
+    folder: ProfilesArgs,
 }
 
 pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     let failed = |error: &dyn ToString| Failure::Failed(error.to_string());
+    let registry = args.folder.registry()?;
     let profiles = args
         .profiles
         .iter()
-        .map(|name| find_profile(name))
+        .map(|name| find_profile(&registry, name))
         .collect::<Result<Vec<_>, _>>()?;
     let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
     let file = args.data.unwrap_or_else(|| folder.path().join("dev.db"));
     let mut config = Config::new(StoreAddress::Sqlite(file.clone()));
     config.listen = args.listen;
+    config.registry = Arc::new(registry);
     config.egress = EgressRules {
         addresses: AddressRules::Any,
         allow_http: true,
     };
+    let stop = StopSignal::listen()?;
     let server = Server::start(config).await.map_err(|error| failed(&error))?;
     let (arrivals, arrived) = mpsc::unbounded_channel();
     let receiver = Receiver::start(arrivals).await.map_err(|error| failed(&error))?;
@@ -93,7 +100,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     );
 
     let printer = tokio::spawn(print_arrivals(arrived));
-    until_stopped().await?;
+    stop.received().await?;
     printer.abort();
     drop(client);
     drop(receiver);
@@ -104,8 +111,7 @@ async fn print_arrivals(mut arrived: mpsc::UnboundedReceiver<Arrival>) {
     while let Some(arrival) = arrived.recv().await {
         let id = arrival.id.as_deref().unwrap_or_default();
         match &arrival.verdict {
-            Ok(envelope) => {
-                let event_type = envelope.event_type.as_deref().unwrap_or_default();
+            Ok(event_type) => {
                 println!(
                     "{GOOD}verified{GOOD:#} {event_type} {id} {FAINT}{} in {} us, answered {}{FAINT:#}",
                     arrival.profile.name,
@@ -113,7 +119,7 @@ async fn print_arrivals(mut arrived: mpsc::UnboundedReceiver<Arrival>) {
                     arrival.answered.as_u16()
                 );
             }
-            Err(refusal) => println!("{BAD}refused{BAD:#} {id} {} ({})", refusal.message, refusal.code),
+            Err(refusal) => println!("{BAD}refused{BAD:#} {id} {refusal} ({})", refusal.code()),
         }
         println!(
             "  {}",

@@ -1,5 +1,6 @@
 //! One file per command: its arguments, and what it does.
 
+pub(crate) mod conformance;
 pub(crate) mod deliveries;
 pub(crate) mod demo;
 pub(crate) mod dev;

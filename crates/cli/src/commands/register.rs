@@ -1,9 +1,14 @@
 //! `hookwright register`.
 
-use std::time::Duration;
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anstream::println;
 use clap::Args;
+use hookwright_core::jwe::EncryptionKey;
 use hookwright_proto::v1;
 
 use crate::{
@@ -22,7 +27,8 @@ pub(crate) struct RegisterArgs {
     /// Where to deliver to.
     url: String,
 
-    /// The platform dialect: filedgr, digivault, aetherflow, contractai, generic or standard-webhooks.
+    /// The platform dialect: filedgr, digivault, aetherflow, contractai, generic, standard-webhooks, or one that the
+    /// service was given with --profiles.
     #[arg(long, default_value = "standard-webhooks")]
     profile: String,
 
@@ -48,6 +54,10 @@ pub(crate) struct RegisterArgs {
     #[arg(long = "header", value_parser = parse_header, value_name = "HEADER")]
     headers: Vec<(String, String)>,
 
+    /// A file with the key to encrypt deliveries to: a JWK (EC P-256, X25519 or oct), or a shared key in base64url.
+    #[arg(long, value_name = "FILE")]
+    encrypt_to: Option<PathBuf>,
+
     /// Deadline of one attempt. The profile's when not given.
     #[arg(long, value_parser = parse_duration, value_name = "DURATION")]
     timeout: Option<Duration>,
@@ -61,9 +71,10 @@ pub(crate) struct RegisterArgs {
 }
 
 pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
-    let mut client = client::connect(&args.client.server).await?;
     let retry_policy = (!args.retry.is_empty()).then(|| list_policy(&args.retry));
+    let encryption = args.encrypt_to.as_deref().map(encryption).transpose()?;
     let webhook = v1::Webhook {
+        encryption,
         name: args.name,
         url: args.url,
         profile: args.profile,
@@ -77,6 +88,7 @@ pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
         webhook: Some(webhook),
         secret: args.secret,
     };
+    let mut client = client::connect(&args.client.server).await?;
     let registered = client.register(request).await?.into_inner();
     if args.client.json {
         return print_json(&registered);
@@ -88,9 +100,35 @@ pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
         types(&webhook.event_types),
         webhook.url
     );
+    if let Some(encryption) = &webhook.encryption {
+        let to = match encryption.key_id.as_str() {
+            "" => String::new(),
+            key_id => format!(" to key {key_id}"),
+        };
+        println!(
+            "encrypted{to}: {STRONG}{}{STRONG:#} with A256GCM",
+            encryption.algorithm
+        );
+    }
     println!("secret: {STRONG}{}{STRONG:#}", registered.secret);
     println!("{FAINT}Give the secret to the receiver. It is not shown again.{FAINT:#}");
     Ok(())
+}
+
+/// Reads a key. It is looked at here already, so that a private key does not leave this machine.
+fn encryption(path: &Path) -> Result<v1::Encryption, Failure> {
+    let refused = |error: &dyn std::fmt::Display| Failure::Usage(format!("{}: {error}", path.display()));
+    let text = fs::read_to_string(path).map_err(|error| refused(&error))?;
+    let key = EncryptionKey::parse(&text).map_err(|error| refused(&error))?;
+    let key = if key.is_shared() {
+        v1::encryption::Key::SharedKey(text)
+    } else {
+        v1::encryption::Key::PublicKey(text)
+    };
+    Ok(v1::Encryption {
+        key: Some(key),
+        ..v1::Encryption::default()
+    })
 }
 
 pub(crate) fn list_policy(delays: &[Duration]) -> v1::RetryPolicy {

@@ -1,13 +1,13 @@
 //! `hookwright serve`.
 
-use std::{io::IsTerminal as _, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io::IsTerminal as _, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
 use hookwright_server::{AddressRules, Config, EgressRules, Server};
 use hookwright_store::{NodeOptions, StoreAddress};
 use tracing_subscriber::EnvFilter;
 
-use crate::{failure::Failure, input::parse_duration};
+use crate::{failure::Failure, input::parse_duration, profiles::ProfilesArgs, stop::StopSignal};
 
 const DEFAULT_FILE: &str = "hookwright.db";
 
@@ -42,6 +42,9 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     egress: EgressArgs,
 
+    #[command(flatten)]
+    profiles: ProfilesArgs,
+
     /// HTTP requests to receivers at the same time.
     #[arg(long, default_value_t = 1_024, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     attempts_max: u32,
@@ -53,6 +56,14 @@ pub(crate) struct ServeArgs {
     /// Largest payload of an event, in KiB.
     #[arg(long, default_value_t = 256, value_name = "KIB", value_parser = clap::value_parser!(u32).range(1..=16_384))]
     payload_kib_max: u32,
+
+    /// Largest body that Verify checks, in KiB.
+    #[arg(long, default_value_t = 1_024, value_name = "KIB", value_parser = clap::value_parser!(u32).range(1..=16_384))]
+    verify_kib_max: u32,
+
+    /// Requests that Verify checks in a second, and at once; 0 is no limit.
+    #[arg(long, default_value_t = 2_000, value_name = "NUMBER")]
+    verify_rate: u32,
 
     /// Days that events, deliveries and attempts are kept.
     #[arg(long, default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3_650))]
@@ -98,17 +109,21 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     config.egress = args.egress.rules();
     config.engine.attempts_max = args.attempts_max as usize;
     config.engine.attempts_per_webhook_max = args.attempts_per_webhook_max as usize;
+    config.registry = Arc::new(args.profiles.registry()?);
     config.payload_bytes_max = args.payload_kib_max as usize * 1_024;
+    config.verify_bytes_max = args.verify_kib_max as usize * 1_024;
+    config.verify_per_second_max = NonZeroU32::new(args.verify_rate);
     config.retention.events = Duration::from_secs(u64::from(args.retention_days) * 86_400);
     config.grace = args.grace;
 
     let store = config.store.to_string();
+    let stop = StopSignal::listen()?;
     let server = Server::start(config)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
     println!("listening on http://{}", server.local_addr());
     tracing::info!(address = %server.local_addr(), store, "serving");
-    until_stopped().await?;
+    stop.received().await?;
     tracing::info!("stopping; attempts under way may end");
     server
         .stop()
@@ -163,20 +178,4 @@ fn log_to_stderr(format: LogFormat) {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }
-}
-
-/// Ctrl-C, or what service managers send.
-pub(crate) async fn until_stopped() -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::Failed(format!("cannot wait for signals: {error}"));
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        tokio::select! {
-            result = tokio::signal::ctrl_c() => result.map_err(failed),
-            _ = terminate.recv() => Ok(()),
-        }
-    }
-    #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await.map_err(failed)
 }

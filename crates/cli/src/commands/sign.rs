@@ -5,8 +5,11 @@ use clap::Args;
 use hookwright_core::{EventFields, Message, Secret, Signer, is_message_id};
 use hookwright_store::Clock;
 
-use super::verify::find_profile;
-use crate::{failure::Failure, input::read_bytes};
+use crate::{
+    failure::Failure,
+    input::read_bytes,
+    profiles::{ProfilesArgs, find_profile},
+};
 
 #[derive(Debug, Args)]
 #[command(
@@ -49,10 +52,13 @@ pub(crate) struct SignArgs {
     /// Print headers and body as JSON.
     #[arg(long)]
     json: bool,
+
+    #[command(flatten)]
+    profiles: ProfilesArgs,
 }
 
 pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {
-    let profile = find_profile(&args.profile)?;
+    let profile = find_profile(&args.profiles.registry()?, &args.profile)?;
     let signer = Secret::parse(&args.secret)
         .and_then(|secret| Signer::for_profile(&profile, &[secret]))
         .map_err(|error| Failure::Usage(format!("--secret: {error}")))?;
@@ -71,6 +77,7 @@ pub(crate) fn run(args: SignArgs) -> Result<(), Failure> {
         event_type: &args.event_type,
         occurred_at_ms: now.unix_millis(),
         data: &data,
+        extras: &[],
     };
     let body = match &args.body {
         Some(body) => read_bytes(body)?,

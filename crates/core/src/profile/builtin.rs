@@ -6,34 +6,16 @@ use super::Profile;
 
 /// The built-in profile of that name, parsed on first use.
 pub(super) fn find(name: &str) -> Option<Arc<Profile>> {
-    static PARSED: OnceLock<Vec<Arc<Profile>>> = OnceLock::new();
+    static PARSED: [OnceLock<Arc<Profile>>; NAMES.len()] = [const { OnceLock::new() }; NAMES.len()];
     let at = NAMES.binary_search(&name).ok()?;
-    let profiles = PARSED.get_or_init(|| {
-        // The files are compiled in and a test below parses each of them, so this cannot fail in a release.
-        TEXTS
-            .iter()
-            .map(|text| Arc::new(Profile::from_toml(text).expect("built-in profiles parse")))
-            .collect()
-    });
-    profiles.get(at).cloned()
+    let (slot, text) = (PARSED.get(at)?, TEXTS.get(at)?);
+    // The files are compiled in and a test below parses each of them, so this cannot fail in a release.
+    let profile = slot.get_or_init(|| Arc::new(Profile::from_toml(text).expect("built-in profiles parse")));
+    Some(Arc::clone(profile))
 }
 
-macro_rules! profiles {
-    ($($name:literal)*) => {
-        /// Names of the built-in profiles, sorted.
-        pub(super) const NAMES: &[&str] = &[$($name),*];
-        const TEXTS: &[&str] = &[$(include_str!(concat!("../../profiles/", $name, ".toml"))),*];
-    };
-}
-
-profiles! {
-    "aetherflow"
-    "contractai"
-    "digivault"
-    "filedgr"
-    "generic"
-    "standard-webhooks"
-}
+// Written by `build.rs` from the files in the folder.
+include!(concat!(env!("OUT_DIR"), "/profiles.rs"));
 
 #[cfg(test)]
 mod tests {

@@ -7,31 +7,50 @@
 //! ```toml
 //! name = "acme"
 //! title = "Acme"
-//! scheme = "x-webhook-signature"        # the name of a built-in scheme, or a table as in the scheme module
+//! scheme = "x-webhook-signature"        # the name of a known scheme, or a table as in the scheme module
 //! also_sign = ["standard-webhooks"]     # further schemes, by name; their headers are sent as well
 //! event_id_prefix = "evt"
 //! timeout = "10s"                       # for one attempt, connecting included
 //! # content_type = "application/json"
 //! schedule = { delays = ["30s", "5m"] } # see the schedule module
-//! envelope = [                          # the fields in order; value: id | type | rfc3339 | unix-seconds | data
+//! # success = "2xx"                     # answers that count as delivered: "200", "2xx", "200-204", or a list of these
+//! envelope = [                          # the fields in order, see below
 //!     { name = "id", value = "id" },
 //!     { name = "type", value = "type" },
 //!     { name = "created_at", value = "unix-seconds", optional = true },
 //!     { name = "data", value = "data", inside = "object" },
+//!     { name = "context", value = "extra", optional = true },
 //! ]
 //!
 //! [headers]                             # beside the signature; the variables are {id} and {type}
 //! X-Acme-Event = "{type}"
 //!
+//! [definitions]                         # what several schemas share; they refer to it as `#/$defs/NAME`
+//! user = '{ "type": "object", "required": ["id"] }'
+//!
 //! [[event]]
 //! name = "user.created"
 //! description = "A user signed up"
-//! sample = '{"id":"user_1"}'
+//! sample = '{"id":"user_1"}'            # an event's data, as JSON
+//! sample_origin = "document"            # or "ours", when the platform shows no sample
+//! schema = '{ "$ref": "#/$defs/user" }' # JSON Schema of an event's data, draft 2020-12 unless it says `$schema`
 //! ```
+//!
+//! A field of the envelope holds the `id`, the `type`, the time as `rfc3339` or `unix-seconds`, the `data`, or an
+//! `extra`: JSON that a publisher may give beside the data, under the field's name. `optional` means that a receiver
+//! accepts an envelope without the field. Extras are optional, and are sent when there is something to send; all other
+//! fields are always sent. `data` can be `inside` one further object.
+//!
+//! Definitions, samples and schemas are JSON texts, or tables where that is more convenient (objects, in a profile
+//! that is itself JSON).
+//!
+//! The same keys make a description in JSON. A name is 1 to 64 lower-case letters, digits and hyphens.
 
 mod builtin;
 mod catalogue;
 mod schedule;
+mod scheme_choice;
+mod success;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -39,13 +58,16 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use self::catalogue::EventType;
+pub use self::catalogue::{EventType, SampleOrigin};
 use self::schedule::Span;
 pub use self::schedule::{Jitter, MAX_ATTEMPTS, MAX_DELAY, Schedule};
+use self::scheme_choice::SchemeChoice;
+use self::success::SuccessRule;
 use crate::envelope::{Envelope, EventFields, Field, ParsedEnvelope};
-use crate::error::{EnvelopeError, ProfileError, SchemeError};
+use crate::error::{EnvelopeError, ProfileError};
 use crate::header::{HeaderName, is_sendable_value};
-use crate::scheme::{self, Scheme};
+use crate::registry::{Registry, check_name};
+use crate::scheme::Scheme;
 use crate::secret::KeyRole;
 use crate::verifier::Request;
 
@@ -70,6 +92,7 @@ pub struct Profile {
     pub schedule: Schedule,
     /// How long one attempt may take, connecting included.
     pub timeout: Duration,
+    success: SuccessRule,
     content_type: String,
     headers: Vec<ExtraHeader>,
     envelope: Envelope,
@@ -87,12 +110,34 @@ impl Profile {
         builtin::NAMES
     }
 
-    /// Reads a profile from its description. The [module documentation](self) has the format.
+    /// Reads a profile from its description. The [module documentation](self) has the format. Schemes that are not
+    /// built in are described in place, or the profile is added to a [`Registry`] that knows them.
     pub fn from_toml(text: &str) -> Result<Self, ProfileError> {
+        Self::from_toml_with(text, &Registry::builtin())
+    }
+
+    /// Reads a profile from its description in JSON, which has the same keys.
+    pub fn from_json(text: &str) -> Result<Self, ProfileError> {
+        Self::from_json_with(text, &Registry::builtin())
+    }
+
+    pub(crate) fn from_toml_with(text: &str, registry: &Registry) -> Result<Self, ProfileError> {
         let description: Description = toml::from_str(text).map_err(|error| ProfileError::Syntax {
             message: error.to_string(),
         })?;
-        description.try_into()
+        description.resolve(registry)
+    }
+
+    pub(crate) fn from_json_with(text: &str, registry: &Registry) -> Result<Self, ProfileError> {
+        let description: Description = serde_json::from_str(text).map_err(|error| ProfileError::Syntax {
+            message: error.to_string(),
+        })?;
+        description.resolve(registry)
+    }
+
+    /// Whether an answer with this status means that the receiver has taken the delivery.
+    pub fn is_success(&self, status: u16) -> bool {
+        self.success.includes(status)
     }
 
     /// The body of a delivery of `event`: the envelope with the data in it, byte for byte as given.
@@ -137,6 +182,16 @@ impl Profile {
         &self.event_types
     }
 
+    /// The event type of that name, if the platform documents it.
+    pub fn event_type(&self, name: &str) -> Option<&EventType> {
+        self.event_types.iter().find(|event_type| event_type.name == name)
+    }
+
+    /// The names of the extras that the envelope has room for; see [`EventFields::extras`].
+    pub fn extra_fields(&self) -> impl Iterator<Item = &str> {
+        self.envelope.extra_fields()
+    }
+
     /// Takes an envelope apart. Verify first: nothing here says who wrote the body.
     pub fn parse(&self, body: &[u8]) -> Result<ParsedEnvelope, EnvelopeError> {
         self.envelope.parse(body)
@@ -171,6 +226,11 @@ impl Profile {
             }
         }
         Ok(envelope)
+    }
+
+    /// Whether the URL of the request is signed, so that a verifier has to be given the one that the sender used.
+    pub fn signs_url(&self) -> bool {
+        self.schemes().any(|(scheme, _)| scheme.signs_url())
     }
 
     /// The profile's own scheme and then its companions.
@@ -240,7 +300,7 @@ struct Description {
     name: String,
     #[serde(default)]
     title: Option<String>,
-    scheme: toml::Value,
+    scheme: SchemeChoice,
     #[serde(default)]
     also_sign: Vec<String>,
     event_id_prefix: String,
@@ -248,68 +308,52 @@ struct Description {
     #[serde(default)]
     content_type: Option<String>,
     schedule: Schedule,
+    #[serde(default)]
+    success: SuccessRule,
     envelope: Vec<Field>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
+    #[serde(default)]
+    definitions: catalogue::Definitions,
     #[serde(default, rename = "event")]
-    event_types: Vec<EventType>,
+    event_types: Vec<catalogue::Entry>,
 }
 
-impl TryFrom<Description> for Profile {
-    type Error = ProfileError;
-
-    fn try_from(description: Description) -> Result<Self, ProfileError> {
+impl Description {
+    /// Makes the profile, with schemes that `registry` knows where it names some.
+    fn resolve(self, registry: &Registry) -> Result<Profile, ProfileError> {
+        let description = self;
+        check_name(&description.name)?;
         let also_sign = description
             .also_sign
             .iter()
-            .map(|name| named_scheme(name))
+            .map(|name| registry.find_scheme(name))
             .collect::<Result<_, _>>()?;
         let headers = description
             .headers
             .into_iter()
             .map(|(name, template)| ExtraHeader::new(&name, template))
             .collect::<Result<_, _>>()?;
-        let profile = Self {
+        let profile = Profile {
             title: description.title.unwrap_or_else(|| description.name.clone()),
             name: description.name,
-            scheme: own_scheme(description.scheme)?,
+            scheme: description.scheme.resolve(registry)?,
             also_sign,
             event_id_prefix: description.event_id_prefix,
             schedule: description.schedule,
             timeout: description.timeout.0,
+            success: description.success,
             content_type: description
                 .content_type
                 .unwrap_or_else(|| "application/json".to_owned()),
             headers,
             envelope: Envelope::new(description.envelope)?,
-            event_types: description.event_types,
+            event_types: catalogue::build(description.event_types, &description.definitions)?,
         };
         check_bounds(&profile)?;
         check_headers(&profile)?;
-        catalogue::check(&profile.event_types)?;
         Ok(profile)
     }
-}
-
-fn own_scheme(value: toml::Value) -> Result<Arc<Scheme>, ProfileError> {
-    match value {
-        toml::Value::String(name) => named_scheme(&name),
-        table => {
-            let description: scheme::Description =
-                table
-                    .try_into()
-                    .map_err(|error: toml::de::Error| SchemeError::Syntax {
-                        message: error.to_string(),
-                    })?;
-            Ok(Arc::new(description.try_into()?))
-        }
-    }
-}
-
-fn named_scheme(name: &str) -> Result<Arc<Scheme>, ProfileError> {
-    Scheme::builtin(name).ok_or_else(|| ProfileError::UnknownScheme {
-        name: name.to_owned(),
-    })
 }
 
 fn check_bounds(profile: &Profile) -> Result<(), ProfileError> {
@@ -327,6 +371,9 @@ fn check_bounds(profile: &Profile) -> Result<(), ProfileError> {
             "event_id_prefix",
             "it must be 1 to 32 letters, digits, hyphens and underscores",
         );
+    }
+    if profile.success.is_empty() {
+        return refused("success", "it must name at least one status");
     }
     if profile.content_type.is_empty() || !is_sendable_value(&profile.content_type) {
         return refused("content_type", "it must be visible ASCII characters");
@@ -376,6 +423,7 @@ const RESERVED_PREFIXES: [&str; 2] = [":", "webhook-"];
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::SchemeError;
 
     const ACME: &str = r#"
         name = "acme"
@@ -404,12 +452,16 @@ mod tests {
             event_type: "user.created",
             occurred_at_ms: 0,
             data: b"1",
+            extras: &[],
         };
         assert_eq!(profile.render(&event), br#"{"type":"user.created","data":1}"#);
         let headers = profile.extra_headers(&event);
         assert_eq!(headers[0].0.as_str(), "X-Acme-Event");
         assert_eq!(headers[0].1, "t=user.created");
         assert_eq!(profile.content_type(), "application/json");
+        assert_eq!(profile.event_type("user.created"), profile.event_types().first());
+        assert_eq!(profile.event_type("user.deleted"), None);
+        assert!(profile.is_success(202) && !profile.is_success(302));
     }
 
     #[test]
@@ -435,7 +487,7 @@ mod tests {
             matches!(refused("timeout =", "time_out ="), ProfileError::Syntax { message } if message.contains("time_out"))
         );
         assert!(
-            matches!(refused("x-webhook-signature", "nope"), ProfileError::UnknownScheme { name } if name == "nope")
+            matches!(refused("x-webhook-signature", "nope"), ProfileError::UnknownScheme(unknown) if unknown.name == "nope")
         );
         assert!(matches!(
             refused("10s", "10m"),
@@ -469,6 +521,14 @@ mod tests {
             refused("{\"id\":1}", "{"),
             ProfileError::EventType { .. }
         ));
+        assert!(matches!(
+            refused("timeout =", "success = []\ntimeout ="),
+            ProfileError::OutOfBounds { key: "success", .. }
+        ));
+        assert!(matches!(
+            refused("timeout =", "success = ['2xx', 'ok']\ntimeout ="),
+            ProfileError::Syntax { message } if message.contains("`ok` is not a status")
+        ));
     }
 
     #[test]
@@ -499,6 +559,7 @@ mod tests {
             event_type: "a\r\nX-Evil: 1",
             occurred_at_ms: 0,
             data: b"1",
+            extras: &[],
         };
         assert!(profile.extra_headers(&event).is_empty());
     }

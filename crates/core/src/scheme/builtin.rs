@@ -18,46 +18,8 @@ pub(super) fn find(name: &str) -> Option<Arc<Scheme>> {
     schemes.get(at).cloned()
 }
 
-macro_rules! schemes {
-    ($($name:literal)*) => {
-        /// Names of the built-in schemes, sorted.
-        pub(super) const NAMES: &[&str] = &[$($name),*];
-        const TEXTS: &[&str] = &[$(include_str!(concat!("../../schemes/", $name, ".toml"))),*];
-    };
-}
-
-schemes! {
-    "aetherflow"
-    "convoy-advanced-sha256-base64"
-    "convoy-advanced-sha256-hex"
-    "convoy-advanced-sha512-base64"
-    "convoy-advanced-sha512-hex"
-    "convoy-simple-sha256-base64"
-    "convoy-simple-sha256-hex"
-    "convoy-simple-sha512-base64"
-    "convoy-simple-sha512-hex"
-    "digivault"
-    "dropbox"
-    "filedgr"
-    "github"
-    "github-sha1"
-    "hubspot-v3"
-    "intercom"
-    "linear"
-    "meta"
-    "paddle"
-    "pagerduty"
-    "shopify"
-    "slack"
-    "square"
-    "standard-webhooks"
-    "stripe"
-    "svix"
-    "twilio"
-    "workos"
-    "x-webhook-signature"
-    "zoom"
-}
+// Written by `build.rs` from the files in the folder.
+include!(concat!(env!("OUT_DIR"), "/schemes.rs"));
 
 #[cfg(test)]
 mod tests {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hookwright_core::{Jitter, Schedule};
+use hookwright_core::{Jitter, Schedule, jwe::EncryptionKey};
 use hookwright_proto::v1;
 use hookwright_store::{Attempt, Delivery, DeliveryState, Event, Outcome, Timestamp, Webhook};
 
@@ -25,6 +25,16 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
         state: state.into(),
         create_time: Some(timestamp(webhook.created_at)),
         update_time: Some(timestamp(webhook.updated_at)),
+        encryption: settings.encryption.as_ref().map(encryption),
+    }
+}
+
+fn encryption(key: &EncryptionKey) -> v1::Encryption {
+    v1::Encryption {
+        algorithm: key.algorithm().to_owned(),
+        key_id: key.key_id().unwrap_or_default().to_owned(),
+        // A shared key is a secret, and stays here.
+        key: (!key.is_shared()).then(|| v1::encryption::Key::PublicKey(key.expose_jwk().as_str().to_owned())),
     }
 }
 

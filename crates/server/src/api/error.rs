@@ -1,5 +1,7 @@
 //! What a request can be refused for.
 
+use std::time::Duration;
+
 use hookwright_store::{EventId, PublishError, StoreError};
 
 use crate::engine::IntakeError;
@@ -18,6 +20,8 @@ pub(super) enum ApiError {
     Contention,
     /// Events come in faster than they can be stored.
     Overloaded,
+    /// More is to be verified than the operator allows. The next one can be after this time.
+    VerifyRateExceeded(Duration),
 }
 
 /// A field that is not acceptable.
@@ -36,10 +40,12 @@ pub(super) struct Violation {
 pub(super) enum Reason {
     EmptyUpdateMask,
     ForbiddenHeader,
+    InvalidEncryptionKey,
     InvalidEventType,
     InvalidHeader,
     InvalidId,
     InvalidIdempotencyKey,
+    InvalidMethod,
     InvalidName,
     InvalidPageSize,
     InvalidPageToken,
@@ -47,12 +53,14 @@ pub(super) enum Reason {
     InvalidRetryPolicy,
     InvalidSecret,
     InvalidTimeout,
+    InvalidTolerance,
     InvalidUpdateMask,
     InvalidUrl,
     MissingField,
     PayloadTooLarge,
     TooManyValues,
     UnknownProfile,
+    UnknownScheme,
     UnknownState,
 }
 
@@ -61,10 +69,12 @@ impl Reason {
         match self {
             Self::EmptyUpdateMask => "EMPTY_UPDATE_MASK",
             Self::ForbiddenHeader => "FORBIDDEN_HEADER",
+            Self::InvalidEncryptionKey => "INVALID_ENCRYPTION_KEY",
             Self::InvalidEventType => "INVALID_EVENT_TYPE",
             Self::InvalidHeader => "INVALID_HEADER",
             Self::InvalidId => "INVALID_ID",
             Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
+            Self::InvalidMethod => "INVALID_METHOD",
             Self::InvalidName => "INVALID_NAME",
             Self::InvalidPageSize => "INVALID_PAGE_SIZE",
             Self::InvalidPageToken => "INVALID_PAGE_TOKEN",
@@ -72,12 +82,14 @@ impl Reason {
             Self::InvalidRetryPolicy => "INVALID_RETRY_POLICY",
             Self::InvalidSecret => "INVALID_SECRET",
             Self::InvalidTimeout => "INVALID_TIMEOUT",
+            Self::InvalidTolerance => "INVALID_TOLERANCE",
             Self::InvalidUpdateMask => "INVALID_UPDATE_MASK",
             Self::InvalidUrl => "INVALID_URL",
             Self::MissingField => "MISSING_FIELD",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
             Self::TooManyValues => "TOO_MANY_VALUES",
             Self::UnknownProfile => "UNKNOWN_PROFILE",
+            Self::UnknownScheme => "UNKNOWN_SCHEME",
             Self::UnknownState => "UNKNOWN_STATE",
         }
     }

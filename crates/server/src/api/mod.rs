@@ -10,17 +10,21 @@ mod list_webhooks;
 mod page_token;
 mod publish;
 mod register;
+mod sealed;
+mod settings;
 mod status;
 mod update_webhook;
 mod validate;
 mod verify;
+mod verify_rate;
 
-use std::{fmt, sync::Arc};
+use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use hookwright_proto::v1::{self, webhook_service_server::WebhookService};
 use hookwright_store::{Store, TenantId};
 use tonic::{Request, Response, Status};
 
+use self::verify_rate::VerifyRate;
 use crate::{directory::Directory, egress::EgressRules, engine::Intake};
 
 /// The service behind `hookwright.v1.WebhookService`.
@@ -29,7 +33,19 @@ pub(crate) struct Service {
     intake: Intake,
     directory: Arc<Directory>,
     egress: EgressRules,
-    payload_bytes_max: usize,
+    limits: Limits,
+    verify_rate: VerifyRate,
+}
+
+/// How much is accepted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Largest payload of an event.
+    pub(crate) payload_bytes: usize,
+    /// Largest body that is verified.
+    pub(crate) verify_bytes: usize,
+    /// Requests that are verified in a second.
+    pub(crate) verify_per_second: Option<NonZeroU32>,
 }
 
 impl Service {
@@ -38,14 +54,15 @@ impl Service {
         intake: Intake,
         directory: Arc<Directory>,
         egress: EgressRules,
-        payload_bytes_max: usize,
+        limits: Limits,
     ) -> Self {
         Self {
             store,
             intake,
             directory,
             egress,
-            payload_bytes_max,
+            limits,
+            verify_rate: VerifyRate::new(limits.verify_per_second),
         }
     }
 

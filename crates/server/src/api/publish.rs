@@ -15,7 +15,7 @@ impl Service {
         let payload = violations.check(validate::payload(
             "payload",
             &request.payload,
-            self.payload_bytes_max,
+            self.limits.payload_bytes,
         ));
         let key = violations.check(validate::idempotency_key(
             "idempotency_key",

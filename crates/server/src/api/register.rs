@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use hookwright_core::{Profile, Secret};
+use hookwright_core::{Profile, Registry, Secret};
 use hookwright_proto::v1;
 use hookwright_store::WebhookSettings;
 
 use super::{
     Service, convert,
     error::{ApiError, Reason, Violation},
+    settings::{self, Context},
     validate::{self, Violations},
 };
 use crate::egress::EgressRules;
@@ -18,7 +19,7 @@ impl Service {
         &self,
         request: v1::RegisterRequest,
     ) -> Result<v1::RegisterResponse, ApiError> {
-        let (settings, secret) = accept(request, self.egress)?;
+        let (settings, secret) = accept(request, self.directory.registry(), self.egress)?;
         let tenant = self.tenant();
         let webhook = self
             .store
@@ -27,75 +28,37 @@ impl Service {
         self.directory.reload(tenant).await?;
         Ok(v1::RegisterResponse {
             webhook: Some(convert::webhook(webhook)),
-            secret: secret.expose().to_owned(),
+            // Of a key pair the receiver gets the public half; the private one stays here.
+            secret: secret.for_receiver().expose().to_owned(),
         })
     }
 }
 
-fn accept(request: v1::RegisterRequest, egress: EgressRules) -> Result<(WebhookSettings, Secret), ApiError> {
+fn accept(
+    request: v1::RegisterRequest,
+    registry: &Registry,
+    egress: EgressRules,
+) -> Result<(WebhookSettings, Secret), ApiError> {
     let Some(webhook) = request.webhook else {
         return Err(Violation::new("webhook", Reason::MissingField, "say what to register").into());
     };
     let mut violations = Violations::default();
-    let state = webhook.state;
-    let profile = violations.check(validate::profile("webhook.profile", &webhook.profile));
-    let name = violations.check(validate::name("webhook.name", webhook.name));
-    let url = violations.check(validate::url("webhook.url", &webhook.url, egress));
-    let event_types = violations.check(validate::event_type_patterns(
-        "webhook.event_types",
-        webhook.event_types,
-    ));
-    let schedule = violations.check(validate::retry_policy(
-        "webhook.retry_policy",
-        webhook.retry_policy,
-    ));
-    let timeout = violations.check(validate::timeout("webhook.timeout", webhook.timeout.as_ref()));
-    let active = violations.check(is_active("webhook.state", state));
-    // What depends on the profile can be looked at only when there is one.
-    let headers = profile
-        .as_ref()
-        .and_then(|profile| violations.check(validate::headers("webhook.headers", webhook.headers, profile)));
-    let secret = profile
-        .as_ref()
-        .and_then(|profile| violations.check(secret(&request.secret, profile)));
-    match (
-        profile,
-        name,
-        url,
-        event_types,
-        headers,
-        schedule,
-        timeout,
-        active,
-        secret,
-    ) {
-        (
-            Some(profile),
-            Some(name),
-            Some(url),
-            Some(event_types),
-            Some(headers),
-            Some(schedule),
-            Some(timeout),
-            Some(active),
-            Some(secret),
-        ) => {
-            let profile = profile.name.clone();
-            Ok((
-                WebhookSettings {
-                    name,
-                    url,
-                    profile,
-                    event_types,
-                    headers,
-                    schedule,
-                    timeout,
-                    active,
-                },
-                secret,
-            ))
-        }
-        _ => Err(ApiError::Invalid(violations.into_vec())),
+    // The rest is read in the light of the profile. If that one is unknown, the default one serves to find what else is
+    // wrong.
+    let profile = match violations.check(validate::profile("webhook.profile", &webhook.profile, registry)) {
+        Some(profile) => profile,
+        None => validate::profile("webhook.profile", "", registry)?,
+    };
+    let mut settings = WebhookSettings::new(&profile.name, "");
+    let context = Context {
+        profile: &profile,
+        egress,
+    };
+    settings::read_all(&webhook, context, &mut settings, &mut violations);
+    let secret = violations.check(secret(&request.secret, &profile));
+    match (secret, violations.into_vec()) {
+        (Some(secret), violations) if violations.is_empty() => Ok((settings, secret)),
+        (_, violations) => Err(ApiError::Invalid(violations)),
     }
 }
 
@@ -108,16 +71,4 @@ fn secret(text: &str, profile: &Arc<Profile>) -> Result<Secret, Violation> {
         tracing::warn!("a webhook was registered with a secret of fewer than 16 bytes, which can be guessed");
     }
     Ok(secret)
-}
-
-pub(super) fn is_active(field: &str, state: i32) -> Result<bool, Violation> {
-    match v1::WebhookState::try_from(state) {
-        Ok(v1::WebhookState::Unspecified | v1::WebhookState::Active) => Ok(true),
-        Ok(v1::WebhookState::Disabled) => Ok(false),
-        Err(_) => Err(Violation::new(
-            field,
-            Reason::UnknownState,
-            format!("no state has the number {state}"),
-        )),
-    }
 }

@@ -35,6 +35,13 @@ impl From<ApiError> for Status {
                 "OVERLOADED",
                 "events come in faster than they can be stored; nothing was stored, slow down and try again",
             ),
+            ApiError::VerifyRateExceeded(wait) => retryable_after(
+                wait,
+                Code::ResourceExhausted,
+                "VERIFY_RATE_EXCEEDED",
+                "more requests are to be verified than this service is set to; slow down, or have the operator raise \
+                 --verify-rate",
+            ),
             ApiError::Store(error) => of_store(&error),
         }
     }
@@ -100,8 +107,12 @@ fn of_store(error: &StoreError) -> Status {
 }
 
 fn retryable(code: Code, reason: &str, message: &str) -> Status {
+    retryable_after(RETRY_DELAY, code, reason, message)
+}
+
+fn retryable_after(wait: Duration, code: Code, reason: &str, message: &str) -> Status {
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
-    details.set_retry_info(Some(RETRY_DELAY));
+    details.set_retry_info(Some(wait));
     Status::with_error_details(code, message, details)
 }
 

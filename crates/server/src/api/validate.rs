@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use hookwright_core::{Jitter, Profile, Schedule, Secret, Signer};
+use hookwright_core::{Jitter, Profile, Registry, Schedule, Secret, Signer, jwe::EncryptionKey};
 use hookwright_proto::v1;
 use hookwright_store::{CustomHeaders, PageSize};
 use http::{HeaderName, HeaderValue};
@@ -81,20 +81,15 @@ pub(super) fn url(field: &str, text: &str, rules: EgressRules) -> Result<String,
     Ok(url.into())
 }
 
-pub(super) fn profile(field: &str, name: &str) -> Result<Arc<Profile>, Violation> {
+pub(super) fn profile(field: &str, name: &str, registry: &Registry) -> Result<Arc<Profile>, Violation> {
     let name = if name.is_empty() {
         "standard-webhooks"
     } else {
         name
     };
-    Profile::builtin(name).ok_or_else(|| {
-        let known = Profile::builtin_names().join(", ");
-        Violation::new(
-            field,
-            Reason::UnknownProfile,
-            format!("no profile {name:?}; there are {known}"),
-        )
-    })
+    registry
+        .find_profile(name)
+        .map_err(|error| Violation::new(field, Reason::UnknownProfile, error.to_string()))
 }
 
 /// Exact types, `prefix.*` and `*`.
@@ -240,6 +235,18 @@ pub(super) fn duration(duration: &pbjson_types::Duration) -> Option<Duration> {
     Some(Duration::new(seconds, nanos))
 }
 
+pub(super) fn is_active(field: &str, state: i32) -> Result<bool, Violation> {
+    match v1::WebhookState::try_from(state) {
+        Ok(v1::WebhookState::Unspecified | v1::WebhookState::Active) => Ok(true),
+        Ok(v1::WebhookState::Disabled) => Ok(false),
+        Err(_) => Err(Violation::new(
+            field,
+            Reason::UnknownState,
+            format!("no state has the number {state}"),
+        )),
+    }
+}
+
 /// None is the profile's.
 pub(super) fn timeout(
     field: &str,
@@ -337,6 +344,41 @@ fn exponential_schedule(field: &str, exponential: &v1::ExponentialSchedule) -> R
             .ok_or_else(|| refused("max_attempts", "1 to 100"))?,
         jitter,
     })
+}
+
+/// None is plain text.
+pub(super) fn encryption(
+    field: &str,
+    encryption: Option<&v1::Encryption>,
+) -> Result<Option<EncryptionKey>, Violation> {
+    let Some(encryption) = encryption else {
+        return Ok(None);
+    };
+    let refused =
+        |field: String, problem: String| Violation::new(field, Reason::InvalidEncryptionKey, problem);
+    let (field, text, is_shared) = match &encryption.key {
+        Some(v1::encryption::Key::PublicKey(text)) => (format!("{field}.public_key"), text, false),
+        Some(v1::encryption::Key::SharedKey(text)) => (format!("{field}.shared_key"), text, true),
+        None if encryption.algorithm.is_empty() && encryption.key_id.is_empty() => return Ok(None),
+        // It was read from here and is sent back: taking it for a wish to send plain text would undo what it says.
+        None => {
+            let problem =
+                "a shared key is not returned, so give it again; or send an empty message for plain text";
+            return Err(refused(format!("{field}.shared_key"), problem.to_owned()));
+        }
+    };
+    let key = EncryptionKey::parse(text).map_err(|error| refused(field.clone(), error.to_string()))?;
+    match (key.is_shared(), is_shared) {
+        (true, false) => Err(refused(
+            field,
+            "this is a shared key, which is a secret: send it as shared_key".to_owned(),
+        )),
+        (false, true) => Err(refused(
+            field,
+            "this is a public key: send it as public_key".to_owned(),
+        )),
+        _ => Ok(Some(key)),
+    }
 }
 
 /// A secret to sign with in this profile.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hookwright_core::{EventFields, Message};
+use hookwright_core::{EventFields, Message, Profile, jwe::JweError};
 use hookwright_store::{
     AttemptEnd, Clock, DeliveryId, End, Event, Finish, Finisher, Next, Origin, Outcome, Slot, WebhookId,
 };
@@ -86,13 +86,17 @@ impl AttemptContext {
     async fn make(&self, live: &LiveWebhook, job: &mut Job) -> End {
         let started_at = self.clock.now();
         let clock_start = Instant::now();
-        let exchange = exchange(live, &job.event, started_at.unix_seconds());
-        let Some(result) = self.run_or_park(live, job, exchange).await else {
+        let result = match exchange(live, &job.event, started_at.unix_seconds()) {
+            Ok(exchange) => self.run_or_park(live, job, exchange).await,
+            // It is too long to be encrypted, so there is nothing that could be sent.
+            Err(error) => Some(Err(ExchangeError::Unreachable(error.to_string()))),
+        };
+        let Some(result) = result else {
             // Our own shutdown is not the receiver's fault: the attempt does not count.
             return End::Released(self.clock.now());
         };
         let latency = clock_start.elapsed();
-        let report = Report::of(result);
+        let report = Report::of(result, &live.profile);
         let random = rand::random();
         let ended_at = self.clock.now();
         let next = match decide(report.outcome, job.number, ended_at, &live.schedule, random) {
@@ -146,16 +150,22 @@ impl AttemptContext {
     }
 }
 
-fn exchange(live: &LiveWebhook, event: &Event, timestamp: i64) -> Exchange {
+fn exchange(live: &LiveWebhook, event: &Event, timestamp: i64) -> Result<Exchange, JweError> {
     let id = event.id.with_prefix(&live.profile.event_id_prefix);
     let fields = EventFields {
         id: &id,
         event_type: &event.event_type,
         occurred_at_ms: event.id.created_at().unix_millis(),
         data: &event.payload,
+        extras: &[],
     };
-    // Serialised once: what is signed is what is sent.
-    let body = Bytes::from(live.profile.render(&fields));
+    // Serialised once: what is signed is what is sent. Encryption comes before the signature, so that receivers
+    // decrypt only what the signature vouches for; each attempt encrypts anew, so that nothing has to be kept.
+    let envelope = live.profile.render(&fields);
+    let body = match &live.webhook.settings.encryption {
+        None => Bytes::from(envelope),
+        Some(key) => Bytes::from(key.encrypt(&envelope, &mut rand::rng())?),
+    };
     let message = Message {
         id: &id,
         event_type: &event.event_type,
@@ -168,13 +178,13 @@ fn exchange(live: &LiveWebhook, event: &Event, timestamp: i64) -> Exchange {
     // Computed headers come last, so that nothing an owner configured can stand in their place.
     insert_all(&mut headers, live.profile.extra_headers(&fields));
     insert_all(&mut headers, live.signer.sign(&message));
-    Exchange {
+    Ok(Exchange {
         method: Method::POST,
         url: live.url.clone(),
         headers,
         body,
         timeout: live.timeout,
-    }
+    })
 }
 
 fn insert_all(headers: &mut HeaderMap, computed: Vec<(hookwright_core::HeaderName, String)>) {
@@ -195,9 +205,9 @@ struct Report {
 }
 
 impl Report {
-    fn of(result: Result<Answer, ExchangeError>) -> Self {
+    fn of(result: Result<Answer, ExchangeError>, profile: &Profile) -> Self {
         match result {
-            Ok(answer) => Self::of_answer(&answer),
+            Ok(answer) => Self::of_answer(&answer, profile),
             Err(error) => {
                 let outcome = match error {
                     ExchangeError::TimedOut(_) => Outcome::TimedOut,
@@ -216,9 +226,9 @@ impl Report {
         }
     }
 
-    fn of_answer(answer: &Answer) -> Self {
+    fn of_answer(answer: &Answer, profile: &Profile) -> Self {
         let status = answer.status;
-        let (outcome, error) = if status.is_success() {
+        let (outcome, error) = if profile.is_success(status.as_u16()) {
             (Outcome::Accepted, None)
         } else if status.is_redirection() {
             (

@@ -26,6 +26,9 @@ const CLAIM_MAX: usize = 256;
 /// A payload's size is not known before it is claimed; this much memory is set aside for it.
 const PAYLOAD_GUESS_BYTES: usize = 8 * 1024;
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
+/// How much later a delivery is due again that this node does not know how to make. Its webhook's profile is missing here,
+/// and that is put right by a restart.
+const UNUSABLE_PAUSE: Duration = Duration::from_mins(5);
 
 pub(super) struct Poller {
     pub(super) node: Arc<Node>,
@@ -151,12 +154,14 @@ impl Poller {
     /// A delivery whose webhook is not in memory: after reading its tenant's webhooks it is due again, or cancelled.
     async fn of_unknown_webhook(&self, due: Due) -> Result<(), StoreError> {
         let tenant = due.event.tenant;
-        self.directory.tenant(tenant).await?;
-        if self.directory.webhook(due.webhook).is_none() {
-            self.directory.reload(tenant).await?;
+        let mut index = self.directory.tenant(tenant).await?;
+        if self.directory.webhook(due.webhook).is_none() && !index.is_unusable(due.webhook) {
+            index = self.directory.reload(tenant).await?;
         }
         let end = match self.directory.webhook(due.webhook) {
             Some(_) => End::Released(due.due_at),
+            // An event that was acknowledged is not given up because a node was started without a folder.
+            None if index.is_unusable(due.webhook) => End::Released(self.clock.now().plus(UNUSABLE_PAUSE)),
             None => End::Cancelled,
         };
         let delivery = due.id();

@@ -443,13 +443,10 @@ pub(crate) fn slot() -> Slot {
 pub(crate) fn settings(number: usize) -> WebhookSettings {
     WebhookSettings {
         name: format!("webhook {number}"),
-        url: format!("https://receiver.example/{number}"),
-        profile: String::from("generic"),
         event_types: vec![String::from("order.*")],
         headers: CustomHeaders(BTreeMap::from([(String::from("x-shop"), String::from("7"))])),
-        schedule: None,
         timeout: Some(Duration::from_secs(7)),
-        active: true,
+        ..WebhookSettings::new("generic", &format!("https://receiver.example/{number}"))
     }
 }
 

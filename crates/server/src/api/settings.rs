@@ -1,0 +1,95 @@
+//! The fields of a webhook that its owner sets, one entry each: what `Register` reads and `UpdateWebhook` changes.
+
+use hookwright_core::Profile;
+use hookwright_proto::v1;
+use hookwright_store::WebhookSettings;
+
+use super::{
+    error::{Reason, Violation},
+    validate::{self, Violations},
+};
+use crate::egress::EgressRules;
+
+/// What a field is checked against.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) profile: &'a Profile,
+    pub(super) egress: EgressRules,
+}
+
+/// Reads one field of a request into the settings, or says what is wrong with it.
+type Read = fn(&v1::Webhook, Context<'_>, &mut WebhookSettings) -> Result<(), Violation>;
+
+/// `path: |request, context| value => setting`
+macro_rules! fields {
+    ($($path:literal: |$new:ident, $context:ident| $value:expr => $($setting:ident).+;)+) => {
+        const FIELDS: &[(&str, Read)] = &[
+            $(($path, |$new, $context, settings| {
+                settings.$($setting).+ = $value?;
+                Ok(())
+            }),)+
+        ];
+    };
+}
+
+fields! {
+    "name": |new, _context| validate::name("webhook.name", new.name.clone()) => name;
+    "url": |new, context| validate::url("webhook.url", &new.url, context.egress) => url;
+    "event_types": |new, _context|
+        validate::event_type_patterns("webhook.event_types", new.event_types.clone()) => event_types;
+    "headers": |new, context|
+        validate::headers("webhook.headers", new.headers.clone(), context.profile) => headers;
+    "retry_policy": |new, _context|
+        validate::retry_policy("webhook.retry_policy", new.retry_policy.clone()) => schedule;
+    "timeout": |new, _context| validate::timeout("webhook.timeout", new.timeout.as_ref()) => timeout;
+    "state": |new, _context| validate::is_active("webhook.state", new.state) => active;
+    "encryption": |new, _context|
+        validate::encryption("webhook.encryption", new.encryption.as_ref()) => encryption;
+}
+
+/// All fields of a new webhook.
+pub(super) fn read_all(
+    new: &v1::Webhook,
+    context: Context<'_>,
+    settings: &mut WebhookSettings,
+    violations: &mut Violations,
+) {
+    for (_, read) in FIELDS {
+        violations.check(read(new, context, settings));
+    }
+}
+
+/// The fields that the mask names.
+pub(super) fn read_masked(
+    new: &v1::Webhook,
+    paths: &[String],
+    context: Context<'_>,
+    settings: &mut WebhookSettings,
+    violations: &mut Violations,
+) {
+    if paths.is_empty() {
+        let description = format!("name the fields to change: {}", names());
+        violations.check::<()>(Err(Violation::new(
+            "update_mask",
+            Reason::EmptyUpdateMask,
+            description,
+        )));
+    }
+    for path in paths {
+        let field = FIELDS.iter().find(|(name, _)| name == path);
+        let result = match field {
+            Some((_, read)) => read(new, context, settings),
+            None => Err(Violation::new(
+                "update_mask",
+                Reason::InvalidUpdateMask,
+                format!("{path:?} cannot be changed; {} can", names()),
+            )),
+        };
+        violations.check(result);
+    }
+}
+
+fn names() -> String {
+    let names: Vec<&str> = FIELDS.iter().map(|(name, _)| *name).collect();
+    names.join(", ")
+}
