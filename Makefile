@@ -50,7 +50,7 @@ build: ## Build the hookwright binary for release
 	@echo "built $(target)/release/hookwright"
 
 .PHONY: test
-test: lint test-rust test-fuzz test-python test-python-package test-node ## Check and test everything, as CI does
+test: lint test-rust test-fuzz test-python test-python-package test-node test-node-package ## Check and test everything, as CI does
 	$(call say,all checks and tests passed)
 
 .PHONY: lint

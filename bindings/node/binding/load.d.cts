@@ -1,0 +1,2 @@
+declare const loaded: { readonly native: unknown; readonly error: unknown };
+export = loaded;

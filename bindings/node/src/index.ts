@@ -1,0 +1,4 @@
+// hookwright: verify and sign webhooks.
+
+export { Webhook, engine } from "./webhook.js";
+export * from "./common.js";
