@@ -82,6 +82,7 @@ lint-doc:
 .PHONY: test-rust
 test-rust: binary ## Run the Rust tests on PostgreSQL and SQLite
 	$(call say,Rust tests on PostgreSQL and SQLite)
+	@: | scripts/smtp-server >/dev/null # installs it before tests wait for it
 	scripts/with-postgres $(CARGO) test $(LOCKED) --workspace --all-features
 
 # Long enough to notice a broken target and what any input breaks; `make fuzz` searches.

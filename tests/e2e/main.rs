@@ -6,6 +6,8 @@
 
 mod harness;
 
+mod adversarial;
+mod alerts;
 mod command_line;
 mod conformance;
 mod delivery;

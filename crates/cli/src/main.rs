@@ -1,5 +1,6 @@
 //! `hookwright`: the service and its command line.
 
+mod alerts;
 mod args;
 mod client;
 mod commands;
@@ -7,6 +8,7 @@ mod failure;
 mod input;
 mod profiles;
 mod receiver;
+mod seen;
 mod stop;
 mod terminal;
 

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 use hookwright_core::Registry;
 use hookwright_store::{Clock, NodeOptions, Retention, StoreAddress};
 
-use crate::{EgressRules, engine::EngineLimits};
+use crate::{AlertSettings, EgressRules, engine::EngineLimits};
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
@@ -30,6 +30,8 @@ pub struct Config {
     pub verify_bytes_max: usize,
     /// How many requests are verified for callers in a second; as many can come at once. None is no limit.
     pub verify_per_second_max: Option<NonZeroU32>,
+    /// Who is told when deliveries fail.
+    pub alerts: AlertSettings,
     /// How long the log is kept.
     pub retention: Retention,
     /// How long attempts under way may take to end when the server is stopped.
@@ -50,6 +52,7 @@ impl Config {
             payload_bytes_max: 256 * 1024,
             verify_bytes_max: 1024 * 1024,
             verify_per_second_max: NonZeroU32::new(2_000),
+            alerts: AlertSettings::default(),
             retention: Retention::default(),
             grace: Duration::from_secs(10),
         }

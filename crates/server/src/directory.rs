@@ -12,6 +12,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use crate::alerts::is_operational;
+
 /// First attempts of one webhook that may wait in a node's memory. Beyond it they start as retry rows.
 const SLOTS_PER_WEBHOOK: usize = 2_048;
 
@@ -221,11 +223,16 @@ impl TenantIndex {
             if !settings.active {
                 continue;
             }
-            if settings.event_types.is_empty() || settings.event_types.iter().any(|pattern| pattern == "*") {
+            let wants_everything =
+                settings.event_types.is_empty() || settings.event_types.iter().any(|pattern| pattern == "*");
+            if wants_everything {
                 index.every_type.push(position);
-                continue;
             }
             for pattern in &settings.event_types {
+                // "*" has been seen to, and leaves nothing to the patterns beside it but what the service says of itself.
+                if wants_everything && !is_operational(pattern) {
+                    continue;
+                }
                 let (key, positions) = match pattern.strip_suffix('*') {
                     Some(prefix) => (prefix, &mut index.prefixes),
                     None => (pattern.as_str(), &mut index.exact),
@@ -244,7 +251,12 @@ impl TenantIndex {
 
     /// The webhooks that an event of this type goes to, oldest first, each once.
     pub(crate) fn matching(&self, event_type: &str) -> Vec<&Arc<LiveWebhook>> {
-        let mut positions = self.every_type.clone();
+        // What the service says about itself goes to those that asked for it by name, not to customers who want "everything".
+        let mut positions = if is_operational(event_type) {
+            Vec::new()
+        } else {
+            self.every_type.clone()
+        };
         positions.extend(self.exact.get(event_type).into_iter().flatten());
         if !self.prefixes.is_empty() {
             for (dot, _) in event_type.match_indices('.') {
@@ -315,5 +327,27 @@ mod tests {
         );
         assert_eq!(names("vaults.created"), ["2", "3"]);
         assert_eq!(names("stream.data"), ["2", "3", "4"]);
+    }
+
+    #[tokio::test]
+    async fn operational_events_go_only_to_those_that_asked_for_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let webhooks: [&[&str]; 6] = [
+            &["*"],
+            &[],
+            &["*", "hookwright.*"],
+            &["hookwright.delivery.dead"],
+            &["hookwright.webhook.*"],
+            &["hookwright"],
+        ];
+        let index = index_of(dir.path(), &webhooks).await;
+        let names = |event_type| {
+            let matching = index.matching(event_type);
+            let names = matching.iter().map(|live| live.webhook.settings.name.clone());
+            names.collect::<Vec<_>>()
+        };
+        assert_eq!(names("hookwright.delivery.dead"), ["2", "3"]);
+        assert_eq!(names("hookwright.webhook.disabled"), ["2", "4"]);
+        assert_eq!(names("hookwrights.x"), ["0", "1", "2"]);
     }
 }

@@ -9,6 +9,7 @@
 //! [`Server::start`] brings one node up, [`Server::stop`] ends it without losing or repeating a delivery. The API and the
 //! engine know each other through the intake alone; neither contains SQL; egress knows neither.
 
+mod alerts;
 mod api;
 mod config;
 mod directory;
@@ -18,6 +19,7 @@ mod lifecycle;
 mod maintenance;
 
 pub use self::{
+    alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},
     config::Config,
     egress::{AddressRules, EgressRules, TargetError},
     engine::EngineLimits,

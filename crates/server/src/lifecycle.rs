@@ -11,6 +11,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::{
     Config,
+    alerts::Alerts,
     api::{Limits, Service},
     directory::Directory,
     egress::EgressClient,
@@ -52,6 +53,7 @@ pub struct Server {
     local_addr: SocketAddr,
     engine_name: &'static str,
     engine: Engine,
+    alerts: Alerts,
     health: HealthReporter,
     stop_listening: CancellationToken,
     listener: JoinHandle<Result<(), tonic::transport::Error>>,
@@ -86,6 +88,8 @@ impl Server {
             egress,
         )
         .await?;
+
+        let alerts = Alerts::start(&store, engine.node(), &directory, engine.intake(), &config.alerts);
 
         let service = Service::new(
             store.clone(),
@@ -129,6 +133,7 @@ impl Server {
             local_addr,
             engine_name,
             engine,
+            alerts,
             health,
             stop_listening,
             listener,
@@ -160,6 +165,8 @@ impl Server {
             listener.abort();
             let _ = listener.await;
         }
+        // Before the engine, which they publish through.
+        self.alerts.stop(self.grace).await;
         // Ends by the same token; a step of retention that is under way is let finish.
         let _ = self.maintenance.await;
         self.engine.stop(self.grace).await

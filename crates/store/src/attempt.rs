@@ -157,6 +157,12 @@ pub struct AttemptEnd {
     pub next: Next,
 }
 
+impl AttemptEnd {
+    pub(crate) fn ended_at(&self) -> Timestamp {
+        self.started_at.plus(self.latency)
+    }
+}
+
 /// What follows an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {

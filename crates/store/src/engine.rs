@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use hookwright_core::Secret;
 
 use crate::{
-    Attempt, DeliveryId, Due, Event, EventId, Finish, Incarnation, Lane, StoreAddress, StoreError, TenantId,
-    TenantWebhooks, Timestamp, Upcoming, Want, Webhook, WebhookId, WebhookSettings,
+    Attempt, DeliveryId, Digest, Due, Event, EventId, Finish, Incarnation, Lane, Notice, Recovery,
+    StoreAddress, StoreError, TenantId, TenantWebhooks, Timestamp, Upcoming, Want, Webhook, WebhookId,
+    WebhookSettings,
     delivery::Facts,
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
@@ -117,6 +118,18 @@ impl Engine {
     both!(
         /// Events with deliveries, up to and including `from`, newest first, with their webhooks.
         destinations_up_to(tenant: TenantId, from: EventId, limit: usize) -> Vec<(EventId, Vec<WebhookId>)>);
+
+    // Alerts.
+    both!(new_notices(lanes: &[Lane], limit: usize) -> Vec<Notice>);
+    both!(notice_published(notice: &Notice, is_failure: bool, to_mail: bool) -> ());
+    both!(forget_notice(notice: &Notice) -> ());
+    both!(recoveries(lanes: &[Lane], limit: usize) -> Vec<Recovery>);
+    both!(note_recovery(recovery: &Recovery) -> ());
+    both!(webhooks_to_mail(lanes: &[Lane], mailed_before: Timestamp, limit: usize) -> Vec<(TenantId, WebhookId)>);
+    both!(
+        /// The webhook's unsent e-mail, or a new one if it is time for one.
+        digest(tenant: TenantId, webhook: WebhookId, mailed_before: Timestamp, now: Timestamp) -> Option<Digest>);
+    both!(digest_sent(digest: &Digest) -> ());
 
     // Retention.
     both!(remove_before(bound: EventId, keys_before: Timestamp) -> u64);

@@ -19,6 +19,7 @@
 //! [`Store`] is configuration, reads and retention; [`Node`] is a living process on it: leases, group-committed publishing,
 //! claims and results. PostgreSQL and SQLite keep the same rules, proved by one suite that runs against both.
 
+mod alert;
 mod attempt;
 mod clock;
 mod delivery;
@@ -35,6 +36,7 @@ mod store;
 mod webhook;
 
 pub use self::{
+    alert::{Digest, News, Notice, REASON_OWNER, Recovery, Standing, StandingState, state_of},
     attempt::{Attempt, AttemptEnd, End, Finish, Next, Origin, Outcome, Verdict},
     clock::{Clock, Timestamp},
     delivery::{Delivery, DeliveryDetail, DeliveryState, LastAttempt},

@@ -55,6 +55,9 @@ pub struct WebhookSettings {
     /// What deliveries are encrypted to; `None` is plain text.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "encryption_jwk")]
     pub encryption: Option<EncryptionKey>,
+    /// Who is told by e-mail when deliveries are given up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub alert_emails: Vec<String>,
 }
 
 impl WebhookSettings {
@@ -70,6 +73,7 @@ impl WebhookSettings {
             timeout: None,
             active: true,
             encryption: None,
+            alert_emails: Vec::new(),
         }
     }
 }

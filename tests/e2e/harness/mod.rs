@@ -2,6 +2,7 @@
 
 mod database;
 mod receiver;
+mod smtp;
 
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use tonic::transport::Channel;
 pub(crate) use self::{
     database::Database,
     receiver::{Answer, Receiver, Request},
+    smtp::{Door, SENDER, SmtpServer},
 };
 
 /// Only a broken test or product waits this long.
@@ -155,4 +157,16 @@ pub(crate) async fn delivery_when(
         id: found[0].id.clone(),
     };
     client.get_delivery(request).await.unwrap().into_inner()
+}
+
+/// Asks until it is so.
+pub(crate) async fn until(what: &str, is_so: impl AsyncFn() -> bool) {
+    let wait = async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .unwrap_or_else(|_| panic!("never happens: {what}"));
 }

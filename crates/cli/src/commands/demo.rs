@@ -46,7 +46,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
         allow_http: true,
     };
     let server = Server::start(config).await.map_err(|error| failed(&error))?;
-    let (arrivals, arrived) = mpsc::unbounded_channel();
+    let (arrivals, arrived) = mpsc::channel(1_024);
     let receiver = Receiver::start(arrivals).await.map_err(|error| failed(&error))?;
     let mut client = client::connect(&format!("http://{}", server.local_addr())).await?;
 
@@ -76,7 +76,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
 
 struct Demo {
     quiet: bool,
-    arrived: mpsc::UnboundedReceiver<Arrival>,
+    arrived: mpsc::Receiver<Arrival>,
     /// By event id as the log has it: how often it arrived, and whether the accepted time verified.
     verified: HashMap<String, Vec<u16>>,
     refused: Vec<String>,

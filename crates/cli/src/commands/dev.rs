@@ -19,6 +19,9 @@ use crate::{
     terminal::{BAD, FAINT, GOOD, STRONG},
 };
 
+/// Arrivals that may wait to be printed.
+const ARRIVALS_MAX: usize = 1_024;
+
 #[derive(Debug, Args)]
 pub(crate) struct DevArgs {
     /// Where to serve gRPC; port 0 takes a free one.
@@ -61,7 +64,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     };
     let stop = StopSignal::listen()?;
     let server = Server::start(config).await.map_err(|error| failed(&error))?;
-    let (arrivals, arrived) = mpsc::unbounded_channel();
+    let (arrivals, arrived) = mpsc::channel(ARRIVALS_MAX);
     let receiver = Receiver::start(arrivals).await.map_err(|error| failed(&error))?;
 
     println!("listening on http://{}", server.local_addr());
@@ -107,13 +110,14 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     server.stop().await.map_err(|error| failed(&error))
 }
 
-async fn print_arrivals(mut arrived: mpsc::UnboundedReceiver<Arrival>) {
+async fn print_arrivals(mut arrived: mpsc::Receiver<Arrival>) {
     while let Some(arrival) = arrived.recv().await {
         let id = arrival.id.as_deref().unwrap_or_default();
         match &arrival.verdict {
             Ok(event_type) => {
+                let verified = if arrival.repeated { "repeated" } else { "verified" };
                 println!(
-                    "{GOOD}verified{GOOD:#} {event_type} {id} {FAINT}{} in {} us, answered {}{FAINT:#}",
+                    "{GOOD}{verified}{GOOD:#} {event_type} {id} {FAINT}{} in {} us, answered {}{FAINT:#}",
                     arrival.profile.name,
                     arrival.took.as_micros(),
                     arrival.answered.as_u16()

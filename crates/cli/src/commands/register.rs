@@ -66,6 +66,10 @@ pub(crate) struct RegisterArgs {
     #[arg(long, value_delimiter = ',', value_parser = parse_duration, value_name = "DURATIONS")]
     retry: Vec<Duration>,
 
+    /// Who gets an e-mail when deliveries are given up. Can be given several times.
+    #[arg(long = "alert-email", value_name = "ADDRESS")]
+    alert_emails: Vec<String>,
+
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -82,6 +86,7 @@ pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
         headers: args.headers.into_iter().collect(),
         retry_policy,
         timeout: args.timeout.map(Into::into),
+        alert_emails: args.alert_emails,
         ..v1::Webhook::default()
     };
     let request = v1::RegisterRequest {

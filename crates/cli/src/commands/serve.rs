@@ -7,7 +7,9 @@ use hookwright_server::{AddressRules, Config, EgressRules, Server};
 use hookwright_store::{NodeOptions, StoreAddress};
 use tracing_subscriber::EnvFilter;
 
-use crate::{failure::Failure, input::parse_duration, profiles::ProfilesArgs, stop::StopSignal};
+use crate::{
+    alerts::AlertArgs, failure::Failure, input::parse_duration, profiles::ProfilesArgs, stop::StopSignal,
+};
 
 const DEFAULT_FILE: &str = "hookwright.db";
 
@@ -44,6 +46,9 @@ pub(crate) struct ServeArgs {
 
     #[command(flatten)]
     profiles: ProfilesArgs,
+
+    #[command(flatten)]
+    alerts: AlertArgs,
 
     /// HTTP requests to receivers at the same time.
     #[arg(long, default_value_t = 1_024, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
@@ -110,6 +115,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     config.engine.attempts_max = args.attempts_max as usize;
     config.engine.attempts_per_webhook_max = args.attempts_per_webhook_max as usize;
     config.registry = Arc::new(args.profiles.registry()?);
+    config.alerts = args.alerts.settings()?;
     config.payload_bytes_max = args.payload_kib_max as usize * 1_024;
     config.verify_bytes_max = args.verify_kib_max as usize * 1_024;
     config.verify_per_second_max = NonZeroU32::new(args.verify_rate);

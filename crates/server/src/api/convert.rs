@@ -26,6 +26,7 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
         create_time: Some(timestamp(webhook.created_at)),
         update_time: Some(timestamp(webhook.updated_at)),
         encryption: settings.encryption.as_ref().map(encryption),
+        alert_emails: settings.alert_emails,
     }
 }
 

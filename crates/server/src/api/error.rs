@@ -40,6 +40,7 @@ pub(super) struct Violation {
 pub(super) enum Reason {
     EmptyUpdateMask,
     ForbiddenHeader,
+    InvalidEmail,
     InvalidEncryptionKey,
     InvalidEventType,
     InvalidHeader,
@@ -58,6 +59,7 @@ pub(super) enum Reason {
     InvalidUrl,
     MissingField,
     PayloadTooLarge,
+    ReservedEventType,
     TooManyValues,
     UnknownProfile,
     UnknownScheme,
@@ -69,6 +71,7 @@ impl Reason {
         match self {
             Self::EmptyUpdateMask => "EMPTY_UPDATE_MASK",
             Self::ForbiddenHeader => "FORBIDDEN_HEADER",
+            Self::InvalidEmail => "INVALID_EMAIL",
             Self::InvalidEncryptionKey => "INVALID_ENCRYPTION_KEY",
             Self::InvalidEventType => "INVALID_EVENT_TYPE",
             Self::InvalidHeader => "INVALID_HEADER",
@@ -87,6 +90,7 @@ impl Reason {
             Self::InvalidUrl => "INVALID_URL",
             Self::MissingField => "MISSING_FIELD",
             Self::PayloadTooLarge => "PAYLOAD_TOO_LARGE",
+            Self::ReservedEventType => "RESERVED_EVENT_TYPE",
             Self::TooManyValues => "TOO_MANY_VALUES",
             Self::UnknownProfile => "UNKNOWN_PROFILE",
             Self::UnknownScheme => "UNKNOWN_SCHEME",

@@ -1,5 +1,6 @@
 //! The gRPC API: one file per RPC, each reads "validate, do, answer".
 
+mod alert;
 mod convert;
 mod delete_webhook;
 mod error;

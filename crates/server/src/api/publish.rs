@@ -3,7 +3,7 @@
 use hookwright_proto::v1;
 
 use super::{
-    Service, convert,
+    Service, alert, convert,
     error::ApiError,
     validate::{self, Violations},
 };
@@ -11,7 +11,8 @@ use super::{
 impl Service {
     pub(super) async fn publish(&self, request: v1::PublishRequest) -> Result<v1::PublishResponse, ApiError> {
         let mut violations = Violations::default();
-        let event_type = violations.check(validate::event_type("event_type", request.event_type));
+        let event_type = violations
+            .check(validate::event_type("event_type", request.event_type).and_then(alert::not_operational));
         let payload = violations.check(validate::payload(
             "payload",
             &request.payload,

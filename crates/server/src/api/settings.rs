@@ -5,6 +5,7 @@ use hookwright_proto::v1;
 use hookwright_store::WebhookSettings;
 
 use super::{
+    alert,
     error::{Reason, Violation},
     validate::{self, Violations},
 };
@@ -45,6 +46,8 @@ fields! {
     "state": |new, _context| validate::is_active("webhook.state", new.state) => active;
     "encryption": |new, _context|
         validate::encryption("webhook.encryption", new.encryption.as_ref()) => encryption;
+    "alert_emails": |new, _context|
+        alert::emails("webhook.alert_emails", &new.alert_emails) => alert_emails;
 }
 
 /// All fields of a new webhook.

@@ -138,6 +138,11 @@ impl Engine {
         })
     }
 
+    /// The node that it makes of this process.
+    pub(crate) fn node(&self) -> &Arc<Node> {
+        &self.node
+    }
+
     /// Where events are published to.
     pub(crate) fn intake(&self) -> Intake {
         self.intake.clone()

@@ -250,10 +250,14 @@ impl Node {
         Ok(heartbeat)
     }
 
+    /// The lanes whose tenants this node looks after.
+    pub async fn lanes(&self) -> Vec<Lane> {
+        self.shared.lanes.lock().await.held.iter().copied().collect()
+    }
+
     /// The earliest retry row of every webhook in this node's lanes.
     pub async fn upcoming(&self) -> Result<Vec<Upcoming>, StoreError> {
-        let lanes: Vec<Lane> = self.shared.lanes.lock().await.held.iter().copied().collect();
-        self.shared.store.engine().upcoming(&lanes).await
+        self.shared.store.engine().upcoming(&self.lanes().await).await
     }
 
     /// Claims due deliveries, at most as many per webhook as wanted. Nobody else gets them while this node lives.

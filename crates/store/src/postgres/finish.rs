@@ -9,7 +9,7 @@ use crate::{End, Finish, Next, Origin, StoreError, Timestamp, attempt::Verdict};
 impl Postgres {
     pub(crate) async fn finish(&self, rows: &[&Finish]) -> Result<(), StoreError> {
         let columns = FinishColumns::of(rows);
-        if columns.retries.lanes.is_empty() {
+        if columns.retries.lanes.is_empty() && columns.dead.lanes.is_empty() {
             self.append_attempts(columns).await
         } else {
             self.append_attempts_and_reschedule(columns).await
@@ -85,6 +85,14 @@ impl Postgres {
                 on conflict (lane, webhook_id, event_id) do update
                 set number = excluded.number, due_at = excluded.due_at
                 where retry.number <= excluded.number
+            ),
+            noted as (
+                insert into notice (lane, tenant_id, webhook_id, kind, event_id, number, happened_at)
+                select d.lane, d.tenant_id, d.webhook_id, 0, d.event_id, d.number, d.happened_at
+                from unnest($21::int2[], $22::int8[], $23::uuid[], $24::uuid[], $25::int2[], $26::timestamptz[])
+                         d(lane, tenant_id, webhook_id, event_id, number, happened_at)
+                -- What was in the log already was told about by whoever wrote it.
+                where (d.lane, d.webhook_id, d.event_id) in (select lane, webhook_id, event_id from appended)
             )
             delete from retry r
             using unnest($13::int2[], $15::uuid[], $16::uuid[], $17::int2[], $20::bool[])
@@ -111,7 +119,13 @@ impl Postgres {
             &columns.retries.held,
             &columns.retries.numbers,
             &columns.retries.due_at as _,
-            &columns.retries.had_row
+            &columns.retries.had_row,
+            &columns.dead.lanes,
+            &columns.dead.tenants,
+            &columns.dead.webhooks,
+            &columns.dead.events,
+            &columns.dead.numbers,
+            &columns.dead.happened_at
         )
         .execute(&self.results)
         .await?;
@@ -136,6 +150,7 @@ struct FinishColumns<'a> {
     responses: Vec<Option<&'a [u8]>>,
 
     retries: RetryColumns,
+    dead: DeadColumns,
 }
 
 /// Retry rows that are written, or gone because their delivery is over.
@@ -153,6 +168,18 @@ struct RetryColumns {
     due_at: Vec<Option<OffsetDateTime>>,
     /// Whether the delivery came from a retry row.
     had_row: Vec<bool>,
+}
+
+/// Deliveries that are given up, which somebody is to be told.
+#[derive(Default)]
+struct DeadColumns {
+    lanes: Vec<i16>,
+    tenants: Vec<i64>,
+    webhooks: Vec<Uuid>,
+    events: Vec<Uuid>,
+    /// The last attempt.
+    numbers: Vec<i16>,
+    happened_at: Vec<OffsetDateTime>,
 }
 
 impl<'a> FinishColumns<'a> {
@@ -182,6 +209,9 @@ impl<'a> FinishColumns<'a> {
                 } else {
                     self.next_at.push(None);
                     self.remove(finish);
+                    if attempt.next == Next::Dead {
+                        self.dead.push(finish, attempt.ended_at());
+                    }
                 }
             }
             End::Cancelled => {
@@ -228,6 +258,17 @@ impl RetryColumns {
         self.numbers.push(sql_number(number));
         self.due_at.push(due_at.map(Timestamp::to_sql));
         self.had_row.push(finish.origin == Origin::Retry);
+    }
+}
+
+impl DeadColumns {
+    fn push(&mut self, finish: &Finish, happened_at: Timestamp) {
+        self.lanes.push(finish.tenant.lane().0);
+        self.tenants.push(finish.tenant.0);
+        self.webhooks.push(finish.delivery.webhook.0);
+        self.events.push(finish.delivery.event.0);
+        self.numbers.push(sql_number(finish.number));
+        self.happened_at.push(happened_at.to_sql());
     }
 }
 

@@ -1,5 +1,6 @@
 //! The PostgreSQL engine. Statements are checked against the schema when this crate is compiled.
 
+mod alerts;
 mod finish;
 mod nodes;
 mod partitions;

@@ -3,10 +3,10 @@
 use hookwright_core::Secret;
 use sqlx::{PgTransaction, types::Json};
 
-use super::{CONFIG_LOCK, Postgres, sql_limit};
+use super::{CONFIG_LOCK, Postgres, alerts::note_standing, sql_limit};
 use crate::{
     SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId, WebhookSettings,
-    webhook::read_secrets,
+    alert::changed_standing, webhook::read_secrets,
 };
 
 impl Postgres {
@@ -176,6 +176,16 @@ impl Postgres {
         now: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
         let mut tx = self.begin_config_change().await?;
+        let before = sqlx::query_scalar!(
+            r#"select settings as "settings: Json<WebhookSettings>" from webhook where tenant_id = $1 and id = $2 for update"#,
+            tenant.0,
+            id.0
+        )
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(standing) = before.and_then(|before| changed_standing(&before.0, settings)) {
+            note_standing(&mut tx, tenant, id, &standing, now).await?;
+        }
         let created_at = sqlx::query_scalar!(
             "update webhook set settings = $3, updated_at = $4 where tenant_id = $1 and id = $2 returning created_at",
             tenant.0,

@@ -3,7 +3,9 @@
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use super::{
-    Sqlite, batches, blob, placeholders,
+    Sqlite,
+    alerts::note_dead,
+    batches, blob, placeholders,
     retries::{RetryRow, upsert_retries},
 };
 use crate::{End, Finish, Next, Origin, StoreError, attempt::Verdict};
@@ -14,6 +16,11 @@ impl Sqlite {
         let mut tx = writer.begin().await?;
         let mut results = Results::default();
         for finish in rows {
+            if let End::Attempted(attempt) = &finish.end
+                && attempt.next == Next::Dead
+            {
+                note_dead(&mut tx, finish, attempt.ended_at()).await?;
+            }
             let settled = finish.end.writes_retry() && is_settled(&mut tx, finish).await?;
             results.push(finish, settled);
         }

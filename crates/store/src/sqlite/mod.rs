@@ -3,6 +3,7 @@
 //! Rules are those of the PostgreSQL engine; what a single process makes trivial (fences, lanes) is left out. Statements
 //! write many rows each, because SQLite spends its time per statement, and the conformance suite checks them.
 
+mod alerts;
 mod finish;
 mod nodes;
 mod publish;

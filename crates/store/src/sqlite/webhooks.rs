@@ -3,10 +3,10 @@
 use hookwright_core::Secret;
 use sqlx::{Connection as _, SqliteTransaction};
 
-use super::{Sqlite, blob, read_uuid, sql_limit};
+use super::{Sqlite, alerts::note_standing, blob, read_uuid, sql_limit};
 use crate::{
     SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId, WebhookSettings,
-    webhook::read_secrets,
+    alert::changed_standing, webhook::read_secrets,
 };
 
 /// id, settings, `created_at`, `updated_at`
@@ -167,6 +167,17 @@ impl Sqlite {
     ) -> Result<Option<Webhook>, StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = writer.begin().await?;
+        let before: Option<String> =
+            sqlx::query_scalar("select settings from webhook where tenant_id = ? and id = ?")
+                .bind(tenant.0)
+                .bind(blob(id.0))
+                .fetch_optional(&mut *tx)
+                .await?;
+        if let Some(before) = before
+            && let Some(standing) = changed_standing(&read_settings(id, &before)?, settings)
+        {
+            note_standing(&mut tx, tenant, id, &standing, now).await?;
+        }
         let created_at: Option<i64> = sqlx::query_scalar(
             "update webhook set settings = ?, updated_at = ? where tenant_id = ? and id = ? returning created_at",
         )
@@ -226,10 +237,14 @@ fn read_webhook(
     Ok(Webhook {
         tenant,
         id,
-        settings: serde_json::from_str(&settings).map_err(|error| inconsistent(&id.to_string(), &error))?,
+        settings: read_settings(id, &settings)?,
         created_at: Timestamp::from_unix_micros(created_at),
         updated_at: Timestamp::from_unix_micros(updated_at),
     })
+}
+
+fn read_settings(id: WebhookId, settings: &str) -> Result<WebhookSettings, StoreError> {
+    serde_json::from_str(settings).map_err(|error| inconsistent(&id.to_string(), &error))
 }
 
 fn inconsistent(row: &str, error: &serde_json::Error) -> StoreError {

@@ -23,6 +23,7 @@ macro_rules! conformance {
     };
 }
 
+mod alerts;
 mod claims;
 mod finish;
 mod harness;
