@@ -90,6 +90,7 @@ fn webhook(common: &CommonArgs, receiver: SocketAddr, number: u16) -> Webhook {
     let delays: Vec<ProtoDuration> = common.retry_delays.iter().map(|&delay| delay.into()).collect();
     let retry_policy = (!delays.is_empty()).then_some(RetryPolicy {
         schedule: Some(Schedule::List(ListSchedule { delays })),
+        ..RetryPolicy::default()
     });
     Webhook {
         name: format!("bench {number}"),

@@ -2,8 +2,9 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "hookwright/v1/webhook.proto",
+    "hookwright/v1/webhook_state.proto",
     "hookwright/v1/event.proto",
     "hookwright/v1/delivery.proto",
     "hookwright/v1/webhook_service.proto",

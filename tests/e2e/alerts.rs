@@ -243,7 +243,7 @@ on_both_stores! {
         let mut everything = Receiver::start().await;
         let mut operations = Receiver::start().await;
         let mut broken_operations = Receiver::start().await;
-        receiver.will_answer([Answer::Status(410)]);
+        receiver.will_answer([Answer::Status(404)]);
         broken_operations.will_answer((0..9).map(|_| Answer::Status(500)));
         let named = |name: &str, url: String, types: &[&str]| v1::Webhook {
             name: name.to_owned(),
@@ -268,7 +268,7 @@ on_both_stores! {
         assert!(data["delivery"]["id"].as_str().unwrap().starts_with("dlv_"));
         assert_eq!(
             data["last_attempt"],
-            serde_json::json!({"outcome": "rejected", "http_status": 410, "error": "answered 410 Gone"})
+            serde_json::json!({"outcome": "rejected", "http_status": 404, "error": "answered 404 Not Found"})
         );
         assert!(data["time"].as_str().unwrap().starts_with("2027-01-15T08:00:0"), "{data}");
 

@@ -85,7 +85,7 @@ on_both_stores! {
         assert_refused(missing, invalid, "MISSING_FIELD", "webhook");
         let list = |delays: Vec<Duration>| {
             let delays = delays.into_iter().map(Into::into).collect();
-            v1::RetryPolicy { schedule: Some(v1::retry_policy::Schedule::List(v1::ListSchedule { delays })) }
+            v1::RetryPolicy { schedule: Some(v1::retry_policy::Schedule::List(v1::ListSchedule { delays })), ..v1::RetryPolicy::default() }
         };
         let exponential = v1::ExponentialSchedule {
             base: Some(Duration::from_secs(1).into()),
@@ -94,7 +94,7 @@ on_both_stores! {
             max_attempts: 5,
             jitter: 0,
         };
-        let exponential = v1::RetryPolicy { schedule: Some(v1::retry_policy::Schedule::Exponential(exponential)) };
+        let exponential = v1::RetryPolicy { schedule: Some(v1::retry_policy::Schedule::Exponential(exponential)), ..v1::RetryPolicy::default() };
         let url = |url: &str| v1::Webhook { url: url.to_owned(), ..good() };
         let events = |pattern: &str| v1::Webhook { event_types: vec![pattern.to_owned()], ..good() };
         for (webhook, reason, field) in [
@@ -143,6 +143,59 @@ on_both_stores! {
         server.stop().await.unwrap();
     }
 
+    /// A policy would not do what its owner wrote.
+    async fn bad_policies_are_refused_by_field(database: &Database) {
+        let (server, mut client) = start(database).await;
+        for (webhook, reason, field) in [
+            (
+                v1::Webhook { success_statuses: vec!["2xx".to_owned(), "ok".to_owned()], ..good() },
+                "INVALID_STATUS",
+                "webhook.success_statuses[1]",
+            ),
+            (v1::Webhook { success_statuses: vec!["200".to_owned(); 21], ..good() }, "TOO_MANY_VALUES", "webhook.success_statuses"),
+            (
+                v1::Webhook { hold: Some(v1::HoldPolicy { max_deliveries: 1_000_001, max_age: None }), ..good() },
+                "INVALID_HOLD_POLICY",
+                "webhook.hold.max_deliveries",
+            ),
+            (
+                v1::Webhook { hold: Some(v1::HoldPolicy { max_deliveries: 0, max_age: Some(Duration::from_secs(59).into()) }), ..good() },
+                "INVALID_HOLD_POLICY",
+                "webhook.hold.max_age",
+            ),
+            (
+                v1::Webhook { retry_policy: Some(v1::RetryPolicy { max_attempts: 101, ..v1::RetryPolicy::default() }), ..good() },
+                "INVALID_RETRY_POLICY",
+                "webhook.retry_policy.max_attempts",
+            ),
+            (
+                v1::Webhook {
+                    retry_policy: Some(v1::RetryPolicy {
+                        max_age: Some(Duration::from_hours(721).into()),
+                        ..v1::RetryPolicy::default()
+                    }),
+                    ..good()
+                },
+                "INVALID_RETRY_POLICY",
+                "webhook.retry_policy.max_age",
+            ),
+            (
+                v1::Webhook {
+                    retry_policy: Some(v1::RetryPolicy {
+                        permanent_statuses: vec!["199".to_owned()],
+                        ..v1::RetryPolicy::default()
+                    }),
+                    ..good()
+                },
+                "INVALID_STATUS",
+                "webhook.retry_policy.permanent_statuses[0]",
+            ),
+        ] {
+            assert_refused(try_register(&mut client, webhook, "").await, Code::InvalidArgument, reason, field);
+        }
+        server.stop().await.unwrap();
+    }
+
     /// An event that no receiver could parse would be stored and retried for days.
     async fn bad_events_are_refused_by_field_and_store_nothing(database: &Database) {
         let (server, mut client) = start(database).await;
@@ -182,6 +235,10 @@ on_both_stores! {
         assert_refused(client.get_webhook(get(&unknown)).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
         let delete = v1::DeleteWebhookRequest { id: unknown.clone() };
         assert_refused(client.delete_webhook(delete).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
+        let pause = v1::PauseWebhookRequest { id: unknown.clone() };
+        assert_refused(client.pause_webhook(pause).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
+        let resume = v1::ResumeWebhookRequest { id: "evt_x".to_owned() };
+        assert_refused(client.resume_webhook(resume).await, invalid, "INVALID_ID", "id");
         let delivery = v1::GetDeliveryRequest { id: format!("dlv_{0}{0}", &unknown[4..]) };
         assert_refused(client.get_delivery(delivery).await, Code::NotFound, "DELIVERY_NOT_FOUND", "");
 

@@ -5,6 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::commands::{
     conformance::ConformanceArgs, deliveries::DeliveriesArgs, demo::DemoArgs, dev::DevArgs,
     publish::PublishArgs, register::RegisterArgs, serve::ServeArgs, sign::SignArgs, verify::VerifyArgs,
+    webhook_state::WebhookStateArgs,
 };
 
 /// Webhook delivery: publish an event once, and every customer that asked for it gets a signed POST, retried until it
@@ -37,6 +38,10 @@ pub(crate) enum Command {
     Publish(PublishArgs),
     /// List deliveries, or show one with its attempts.
     Deliveries(DeliveriesArgs),
+    /// Hold the deliveries of a webhook until it is resumed.
+    Pause(WebhookStateArgs),
+    /// Deliver again to a webhook that was paused or disabled, first of all what is held for it.
+    Resume(WebhookStateArgs),
     /// Check the signature of a received request.
     Verify(VerifyArgs),
     /// Sign a body as a platform would, to test a receiver.

@@ -41,6 +41,8 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Register(args) => commands::register::run(args).await,
         Command::Publish(args) => commands::publish::run(args).await,
         Command::Deliveries(args) => commands::deliveries::run(args).await,
+        Command::Pause(args) => commands::webhook_state::pause(args).await,
+        Command::Resume(args) => commands::webhook_state::resume(args).await,
         Command::Verify(args) => commands::verify::run(args).await,
         Command::Sign(args) => commands::sign::run(args),
         Command::Conformance(args) => commands::conformance::run(&args),

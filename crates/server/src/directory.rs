@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use hookwright_core::{Profile, Registry, Schedule, Signer, Verifier, jwe};
+use hookwright_core::{Profile, Registry, Signer, StatusSet, Verifier, jwe};
 use hookwright_store::{SigningWebhook, Store, StoreError, TenantId, Webhook, WebhookId};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::alerts::is_operational;
+use crate::engine::RetryPolicy;
 
 /// First attempts of one webhook that may wait in a node's memory. Beyond it they start as retry rows.
 const SLOTS_PER_WEBHOOK: usize = 2_048;
@@ -51,7 +52,9 @@ pub(crate) struct LiveWebhook {
     pub(crate) url: Url,
     /// The owner's own headers and the content type.
     pub(crate) headers: HeaderMap,
-    pub(crate) schedule: Schedule,
+    pub(crate) retry: RetryPolicy,
+    /// The answers that its owner takes for a success; `None` is the profile's rule.
+    success: Option<StatusSet>,
     pub(crate) timeout: Duration,
     /// Room in this node's memory.
     pub(crate) slots: Arc<Semaphore>,
@@ -60,6 +63,19 @@ pub(crate) struct LiveWebhook {
 impl LiveWebhook {
     pub(crate) fn id(&self) -> WebhookId {
         self.webhook.id
+    }
+
+    /// Whether no attempts are made for now.
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.webhook.settings.stop.is_some()
+    }
+
+    /// Whether an answer with this status means that the receiver has taken the delivery.
+    pub(crate) fn is_success(&self, status: u16) -> bool {
+        match &self.success {
+            Some(success) => success.includes(status),
+            None => self.profile.is_success(status),
+        }
     }
 }
 
@@ -196,15 +212,27 @@ fn enliven(
     };
     let content_type = HeaderValue::try_from(content_type).map_err(|error| error.to_string())?;
     headers.insert(header::CONTENT_TYPE, content_type);
-    Ok(LiveWebhook {
-        signer,
-        verifier,
-        url,
-        headers,
+    let statuses = |texts: &[String]| {
+        StatusSet::parse(texts).map_err(|text| format!("{text:?} is not a status from 200 to 599"))
+    };
+    let own = |texts: &[String]| (!texts.is_empty()).then(|| statuses(texts)).transpose();
+    let limits = &settings.retry_limits;
+    let retry = RetryPolicy {
         schedule: settings
             .schedule
             .clone()
             .unwrap_or_else(|| profile.schedule.clone()),
+        max_attempts: limits.max_attempts,
+        max_age: limits.max_age.or(profile.max_age),
+        permanent: own(&limits.permanent_statuses)?.unwrap_or_else(|| profile.permanent.clone()),
+    };
+    Ok(LiveWebhook {
+        success: own(&settings.success_statuses)?,
+        retry,
+        signer,
+        verifier,
+        url,
+        headers,
         timeout: settings.timeout.unwrap_or(profile.timeout),
         slots,
         profile,
@@ -220,9 +248,6 @@ impl TenantIndex {
         };
         for (position, live) in all.iter().enumerate() {
             let settings = &live.webhook.settings;
-            if !settings.active {
-                continue;
-            }
             let wants_everything =
                 settings.event_types.is_empty() || settings.event_types.iter().any(|pattern| pattern == "*");
             if wants_everything {

@@ -58,6 +58,7 @@ pub struct Server {
     stop_listening: CancellationToken,
     listener: JoinHandle<Result<(), tonic::transport::Error>>,
     maintenance: JoinHandle<()>,
+    holds: JoinHandle<()>,
     grace: Duration,
 }
 
@@ -78,6 +79,7 @@ impl Server {
             source,
         })?;
 
+        let registry = Arc::clone(&config.registry);
         let directory = Arc::new(Directory::new(store.clone(), config.registry));
         let egress = EgressClient::new(config.egress)?;
         let engine = Engine::start(
@@ -127,6 +129,11 @@ impl Server {
             router.serve_with_incoming_shutdown(incoming, stop_listening.clone().cancelled_owned()),
         );
         let engine_name = store.engine_name();
+        let holds = tokio::spawn(maintenance::limit_holds(
+            store.clone(),
+            registry,
+            stop_listening.clone(),
+        ));
         let maintenance = tokio::spawn(maintenance::run(store, config.retention, stop_listening.clone()));
 
         Ok(Self {
@@ -138,6 +145,7 @@ impl Server {
             stop_listening,
             listener,
             maintenance,
+            holds,
             grace: config.grace,
         })
     }
@@ -169,6 +177,7 @@ impl Server {
         self.alerts.stop(self.grace).await;
         // Ends by the same token; a step of retention that is under way is let finish.
         let _ = self.maintenance.await;
+        let _ = self.holds.await;
         self.engine.stop(self.grace).await
     }
 }

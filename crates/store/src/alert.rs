@@ -8,7 +8,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{EventId, Lane, StoreError, TenantId, Timestamp, WebhookId, WebhookSettings};
+use crate::{
+    DisabledReason, EventId, Lane, StopCause, StoreError, TenantId, Timestamp, WebhookId, WebhookSettings,
+};
 
 /// Examples that an e-mail shows.
 pub(crate) const EXAMPLES_MAX: usize = 10;
@@ -86,21 +88,29 @@ pub const REASON_OWNER: &str = "owner";
 
 /// The one place that knows how settings say what standing a webhook has.
 pub fn state_of(settings: &WebhookSettings) -> Standing {
-    let state = if settings.active {
-        StandingState::Active
-    } else {
-        StandingState::Disabled
+    let Some(stop) = settings.stop else {
+        return Standing {
+            state: StandingState::Active,
+            reason: REASON_OWNER.to_owned(),
+            text: String::new(),
+        };
+    };
+    let (state, reason) = match stop.cause {
+        StopCause::Paused => (StandingState::Paused, REASON_OWNER),
+        StopCause::Disabled(DisabledReason::Owner) => (StandingState::Disabled, REASON_OWNER),
+        StopCause::Disabled(DisabledReason::Gone) => (StandingState::Disabled, "gone"),
+        StopCause::Disabled(DisabledReason::Failing) => (StandingState::Disabled, "failing"),
     };
     Standing {
         state,
-        reason: REASON_OWNER.to_owned(),
-        text: String::new(),
+        reason: reason.to_owned(),
+        text: stop.cause.text().to_owned(),
     }
 }
 
 /// The standing that a change of settings brings about; `None` when it stays as it is.
-pub(crate) fn changed_standing(before: &WebhookSettings, after: &WebhookSettings) -> Option<Standing> {
-    let (before, after) = (state_of(before), state_of(after));
+pub(crate) fn changed_standing(before: &Standing, after: &WebhookSettings) -> Option<Standing> {
+    let after = state_of(after);
     (before.state != after.state).then_some(after)
 }
 

@@ -61,7 +61,7 @@ stored_as_number! {
         Delivered = 0,
         /// Another attempt follows.
         Retry = 1,
-        /// Given up.
+        /// Given up, with this attempt or, in a row without an outcome, without one.
         Dead = 2,
         /// The webhook is gone: no attempt was made, and none follows.
         Cancelled = 3,
@@ -120,6 +120,8 @@ pub enum End {
     Attempted(AttemptEnd),
     /// No attempt will be made: the webhook is gone.
     Cancelled,
+    /// No attempt can be made, now or later; the text says why, for people. The delivery is dead.
+    GivenUp(String),
     /// No attempt was made here; it is due again at this moment.
     Released(Timestamp),
     /// The attempt goes on, but the delivery is to be found even if this node dies: it has a retry row from now on,
@@ -133,7 +135,7 @@ impl End {
         match self {
             Self::Attempted(attempt) => matches!(attempt.next, Next::Retry(_)),
             Self::Released(_) | Self::Parked(_) => true,
-            Self::Cancelled => false,
+            Self::Cancelled | Self::GivenUp(_) => false,
         }
     }
 }
@@ -187,7 +189,7 @@ impl Next {
     }
 }
 
-/// The outcome of a stored attempt; none in the row that records a cancellation.
+/// The outcome of a stored attempt; none in the row that records that there was none.
 pub(crate) fn stored_outcome(code: i16) -> Result<Option<Outcome>, StoreError> {
     if code == 0 {
         Ok(None)

@@ -1,6 +1,6 @@
 //! Deliveries as the log shows them: their state is derived, never stored.
 
-use crate::{Attempt, DeliveryId, Event, Outcome, Timestamp, attempt::Verdict};
+use crate::{Attempt, DeliveryId, Event, Outcome, Stop, Timestamp, attempt::Verdict};
 
 /// One event for one webhook, and what is to become of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub struct Delivery {
     pub attempt_count: u16,
     /// The latest one's result.
     pub last: Option<LastAttempt>,
+    /// Why it was given up without another attempt, for people. `None` when an attempt decided.
+    pub given_up: Option<String>,
 }
 
 /// The latest attempt of a delivery, in short.
@@ -34,16 +36,25 @@ pub struct LastAttempt {
 ///   publish ──► leased ─────────┬──► delivered   the receiver accepted it
 ///     │           │ failed      │
 ///     │ no slot   ▼             │
-///     └───────► scheduled ──────┼──► dead        schedule exhausted
+///     └───────► scheduled ──────┼──► dead        schedule exhausted, or held for too long
 ///                 ▲ │ failed    │
 ///                 └─┘           └──► cancelled   the webhook was deleted
 /// ```
+///
+/// What is scheduled is held while its webhook is stopped.
 ///
 /// A claimed retry keeps its row, and so stays `scheduled` while it is attempted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     /// Waits for an attempt that is not made before this moment.
     Scheduled(Timestamp),
+    /// Waits until its webhook is active again.
+    Held {
+        /// Not before this moment, even when the webhook is active earlier.
+        due_at: Timestamp,
+        /// What stopped the webhook.
+        stop: Stop,
+    },
     /// The node that accepted the event holds it for its first attempt.
     Leased,
     /// The receiver accepted it.
@@ -81,8 +92,10 @@ pub(crate) struct Facts {
 pub(crate) struct LastFact {
     pub(crate) number: u16,
     pub(crate) verdict: Verdict,
-    /// `None` in the row that records a cancellation.
+    /// `None` in a row that records that there was no attempt.
     pub(crate) outcome: Option<Outcome>,
+    /// Why there was none.
+    pub(crate) given_up: Option<String>,
     pub(crate) http_status: Option<u16>,
     pub(crate) ended_at: Timestamp,
 }
@@ -102,6 +115,7 @@ impl From<Facts> for Delivery {
             Some(_) => last.number,
             None => last.number.saturating_sub(1),
         });
+        let given_up = facts.last.as_ref().and_then(|last| last.given_up.clone());
         let last = facts.last.and_then(|last| {
             let outcome = last.outcome?;
             Some(LastAttempt {
@@ -116,6 +130,7 @@ impl From<Facts> for Delivery {
             state,
             attempt_count,
             last,
+            given_up,
         }
     }
 }

@@ -1,17 +1,17 @@
 //! The two engines behind one set of methods. Which rules they must keep is in the conformance suite.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use hookwright_core::Secret;
 
 use crate::{
-    Attempt, DeliveryId, Digest, Due, Event, EventId, Finish, Incarnation, Lane, Notice, Recovery,
+    Attempt, DeliveryId, Digest, Due, Event, EventId, Finish, Incarnation, Lane, Notice, Recovery, Stop,
     StoreAddress, StoreError, TenantId, TenantWebhooks, Timestamp, Upcoming, Want, Webhook, WebhookId,
-    WebhookSettings,
     delivery::Facts,
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
     sqlite::Sqlite,
+    webhook::Change,
 };
 
 #[derive(Debug)]
@@ -68,8 +68,28 @@ impl Engine {
     both!(insert_webhook(webhook: &Webhook, secrets: &[Secret]) -> ());
     both!(webhook(tenant: TenantId, id: WebhookId) -> Option<Webhook>);
     both!(webhooks_before(tenant: TenantId, before: WebhookId, limit: usize) -> Vec<Webhook>);
-    both!(update_webhook(tenant: TenantId, id: WebhookId, settings: &WebhookSettings, now: Timestamp) -> Option<Webhook>);
+    both!(
+        /// Reads, changes and writes settings with nobody in between.
+        change_webhook(tenant: TenantId, id: WebhookId, change: Change<'_>, now: Timestamp) -> Option<Webhook>);
     both!(delete_webhook(tenant: TenantId, id: WebhookId) -> bool);
+
+    // Holds.
+    both!(
+        /// Those of a tenant's webhooks that are stopped.
+        stops(tenant: TenantId, ids: &[WebhookId]) -> HashMap<WebhookId, Stop>);
+    both!(
+        /// All stopped webhooks of all tenants.
+        stopped_webhooks() -> Vec<Webhook>);
+    both!(
+        /// Retry rows of a webhook, counted up to a limit.
+        count_waiting(tenant: TenantId, webhook: WebhookId, limit: usize) -> usize);
+    both!(
+        /// The newest of a webhook's waiting events that has this many newer ones.
+        nth_newest_waiting(tenant: TenantId, webhook: WebhookId, newer: usize) -> Option<EventId>);
+    both!(
+        /// Gives deliveries up that wait for a webhook which is stopped, oldest first, up to and including this event.
+        give_up_held(tenant: TenantId, webhook: WebhookId, up_to: EventId, limit: usize, reason: &str, now: Timestamp)
+            -> usize);
 
     // The log.
     both!(

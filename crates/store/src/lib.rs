@@ -7,7 +7,7 @@
 //! ```text
 //!   rows                                        state
 //!   attempt "delivered"                         delivered
-//!   retry row                                   scheduled
+//!   retry row                                   scheduled, or held while its webhook is stopped
 //!   last attempt "dead", no retry row           dead
 //!   only the event row, its node alive          leased
 //!   anything else without a retry row           cancelled
@@ -26,12 +26,14 @@ mod delivery;
 mod engine;
 mod error;
 mod event;
+mod hold;
 mod id;
 pub mod node;
 mod page;
 mod postgres;
 mod retry;
 mod sqlite;
+mod stop;
 mod store;
 mod webhook;
 
@@ -42,10 +44,12 @@ pub use self::{
     delivery::{Delivery, DeliveryDetail, DeliveryState, LastAttempt},
     error::{PublishError, StoreError},
     event::{Accepted, Destination, Event, NewEvent, Published, Slot},
+    hold::HoldPolicy,
     id::{DeliveryId, EventId, IdError, Incarnation, Lane, TenantId, WebhookId},
     node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},
     page::{Page, PageSize},
     retry::{Due, Upcoming, Want},
+    stop::{DisabledReason, Stop, StopCause},
     store::{DeliveryFilter, Retention, Store, StoreAddress, TenantWebhooks},
-    webhook::{CustomHeaders, SigningWebhook, Webhook, WebhookSettings},
+    webhook::{CustomHeaders, HoldLimits, RetryLimits, SigningWebhook, Webhook, WebhookSettings},
 };

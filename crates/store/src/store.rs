@@ -216,8 +216,23 @@ impl Store {
         id: WebhookId,
         settings: &WebhookSettings,
     ) -> Result<Option<Webhook>, StoreError> {
+        self.change_webhook(tenant, id, |current| {
+            current.clone_from(settings);
+            true
+        })
+        .await
+    }
+
+    /// Changes a webhook's settings with nobody in between, and returns them as they are then. A `change` that says
+    /// false leaves everything as it is. `None` when there is no such webhook.
+    pub async fn change_webhook(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        change: impl Fn(&mut WebhookSettings) -> bool + Send + Sync,
+    ) -> Result<Option<Webhook>, StoreError> {
         self.engine()
-            .update_webhook(tenant, id, settings, self.clock().now())
+            .change_webhook(tenant, id, &change, self.clock().now())
             .await
     }
 
@@ -244,8 +259,11 @@ impl Store {
             return Ok(None);
         };
         let attempts: Vec<Attempt> = self.engine().attempts(tenant, id).await?;
+        let mut delivery = [facts.into()];
+        self.mark_held(tenant, &mut delivery).await?;
+        let [delivery] = delivery;
         Ok(Some(DeliveryDetail {
-            delivery: facts.into(),
+            delivery,
             event,
             attempts,
         }))
@@ -294,10 +312,9 @@ impl Store {
         ids.truncate(size.rows());
         let next = ids.last().filter(|_| more).copied();
         let facts = self.engine().facts(tenant, &ids).await?;
-        Ok(Page {
-            rows: facts.into_iter().map(Facts::into).collect(),
-            next,
-        })
+        let mut rows: Vec<Delivery> = facts.into_iter().map(Facts::into).collect();
+        self.mark_held(tenant, &mut rows).await?;
+        Ok(Page { rows, next })
     }
 
     /// Makes room for what comes and removes what is older than kept. Returns how many events or days of them went.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use hookwright_core::{Schedule, Secret, jwe::EncryptionKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{StoreError, TenantId, Timestamp, WebhookId};
+use crate::{Stop, StoreError, TenantId, Timestamp, WebhookId};
 
 /// A registered destination, without its secrets.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,8 +50,18 @@ pub struct WebhookSettings {
     /// Deadline of an attempt; `None` is the profile's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
-    /// Whether new events are delivered.
-    pub active: bool,
+    /// Limits of the schedule; `None` is the profile's.
+    #[serde(default, skip_serializing_if = "RetryLimits::is_default")]
+    pub retry_limits: RetryLimits,
+    /// Statuses that count as delivered, such as `2xx`; empty is the profile's rule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub success_statuses: Vec<String>,
+    /// Why no attempts are made for now; `None` while the webhook is active.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stop: Option<Stop>,
+    /// How much is held while it is stopped; what is `None` is the profile's.
+    #[serde(default, skip_serializing_if = "HoldLimits::is_default")]
+    pub hold: HoldLimits,
     /// What deliveries are encrypted to; `None` is plain text.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "encryption_jwk")]
     pub encryption: Option<EncryptionKey>,
@@ -71,10 +81,50 @@ impl WebhookSettings {
             headers: CustomHeaders::default(),
             schedule: None,
             timeout: None,
-            active: true,
+            retry_limits: RetryLimits::default(),
+            success_statuses: Vec::new(),
+            stop: None,
+            hold: HoldLimits::default(),
             encryption: None,
             alert_emails: Vec::new(),
         }
+    }
+}
+
+/// When retries end before the schedule does.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RetryLimits {
+    /// Attempts in total, the first one included.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_attempts: Option<u32>,
+    /// No attempt is made of an event that is older.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+    /// Statuses after which there is no other attempt, such as `404`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub permanent_statuses: Vec<String>,
+}
+
+impl RetryLimits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// How much is held for a stopped webhook.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HoldLimits {
+    /// Deliveries at a time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_deliveries: Option<u32>,
+    /// For how long each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_age: Option<Duration>,
+}
+
+impl HoldLimits {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -115,6 +165,9 @@ impl fmt::Debug for CustomHeaders {
         f.debug_list().entries(self.0.keys()).finish()
     }
 }
+
+/// Changes settings in place; false leaves everything as it is. May be called under a lock, so it must not wait.
+pub(crate) type Change<'a> = &'a (dyn Fn(&mut WebhookSettings) -> bool + Send + Sync);
 
 /// Secrets as they are stored, newest first.
 pub(crate) fn read_secrets(webhook: WebhookId, values: Vec<Vec<u8>>) -> Result<Vec<Secret>, StoreError> {

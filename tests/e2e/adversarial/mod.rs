@@ -1,3 +1,4 @@
-//! What strangers and broken machines try. One test for each case, on real sockets; the number is that of the case.
+//! What strangers, customers and broken machines try, one test for each numbered case, on real sockets.
 
 mod receivers;
+mod sender;

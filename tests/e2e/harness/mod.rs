@@ -91,6 +91,7 @@ pub(crate) fn webhook(url: String, profile: &str, waits: &[Duration]) -> v1::Web
         profile: profile.to_owned(),
         retry_policy: Some(v1::RetryPolicy {
             schedule: Some(schedule),
+            ..v1::RetryPolicy::default()
         }),
         ..v1::Webhook::default()
     }

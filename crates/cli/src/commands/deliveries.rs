@@ -47,6 +47,7 @@ enum State {
     Delivered,
     Dead,
     Cancelled,
+    Held,
 }
 
 impl From<State> for v1::DeliveryState {
@@ -57,6 +58,7 @@ impl From<State> for v1::DeliveryState {
             State::Delivered => Self::Delivered,
             State::Dead => Self::Dead,
             State::Cancelled => Self::Cancelled,
+            State::Held => Self::Held,
         }
     }
 }
@@ -133,7 +135,7 @@ pub(crate) fn state_cell(state: v1::DeliveryState) -> Cell {
     let style = match state {
         v1::DeliveryState::Delivered => GOOD,
         v1::DeliveryState::Dead => BAD,
-        v1::DeliveryState::Scheduled | v1::DeliveryState::Leased => WAITING,
+        v1::DeliveryState::Scheduled | v1::DeliveryState::Leased | v1::DeliveryState::Held => WAITING,
         v1::DeliveryState::Cancelled | v1::DeliveryState::Unspecified => FAINT,
     };
     Cell::styled(name, style)
@@ -193,6 +195,12 @@ async fn show(client: &mut Client, id: String, json: bool) -> Result<(), Failure
         })
         .collect();
     print_table(["ATTEMPT", "STARTED", "TOOK", "RESULT", "ERROR"], &rows);
+    if let Some(hold) = &found.hold {
+        let since = hold.start_time.as_ref().map(rfc3339).unwrap_or_default();
+        println!("held since {since}: {}; freed by {}", hold.reason, hold.release);
+    } else if !delivery.state_reason.is_empty() {
+        println!("{}", delivery.state_reason);
+    }
     if let Some(next) = &delivery.next_attempt_time {
         println!("next attempt {}", rfc3339(next));
     }

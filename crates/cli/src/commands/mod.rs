@@ -9,3 +9,4 @@ pub(crate) mod register;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
+pub(crate) mod webhook_state;

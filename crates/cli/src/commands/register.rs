@@ -140,6 +140,7 @@ pub(crate) fn list_policy(delays: &[Duration]) -> v1::RetryPolicy {
     let delays = delays.iter().map(|delay| (*delay).into()).collect();
     v1::RetryPolicy {
         schedule: Some(v1::retry_policy::Schedule::List(v1::ListSchedule { delays })),
+        ..v1::RetryPolicy::default()
     }
 }
 

@@ -13,7 +13,10 @@
 //! timeout = "10s"                       # for one attempt, connecting included
 //! # content_type = "application/json"
 //! schedule = { delays = ["30s", "5m"] } # see the schedule module
+//! # max_age = "3d"                      # no attempt of an event that is older; without it, the schedule alone decides
 //! # success = "2xx"                     # answers that count as delivered: "200", "2xx", "200-204", or a list of these
+//! # permanent = ["404", "422"]          # answers after which there is no other attempt; none when not given
+//! # hold = { max_deliveries = 100000, max_age = "7d" } # how much is held for a paused or disabled webhook
 //! envelope = [                          # the fields in order, see below
 //!     { name = "id", value = "id" },
 //!     { name = "type", value = "type" },
@@ -50,7 +53,7 @@ mod builtin;
 mod catalogue;
 mod schedule;
 mod scheme_choice;
-mod success;
+mod status_set;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -62,7 +65,7 @@ pub use self::catalogue::{EventType, SampleOrigin};
 use self::schedule::Span;
 pub use self::schedule::{Jitter, MAX_ATTEMPTS, MAX_DELAY, Schedule};
 use self::scheme_choice::SchemeChoice;
-use self::success::SuccessRule;
+pub use self::status_set::StatusSet;
 use crate::envelope::{Envelope, EventFields, Field, ParsedEnvelope};
 use crate::error::{EnvelopeError, ProfileError};
 use crate::header::{HeaderName, is_sendable_value};
@@ -73,6 +76,33 @@ use crate::verifier::Request;
 
 /// Longest timeout of one attempt. A worker that waits longer for one receiver lets others wait.
 pub const MAX_TIMEOUT: Duration = Duration::from_mins(2);
+
+/// Shortest age after which retries can end.
+pub const MIN_AGE: Duration = Duration::from_secs(1);
+
+/// Most deliveries that can be held for one webhook.
+pub const MAX_HELD_DELIVERIES: u32 = 1_000_000;
+
+/// Shortest time that deliveries can be held.
+pub const MIN_HOLD_AGE: Duration = Duration::from_mins(1);
+
+/// How much is held for a webhook that is paused or disabled; what is beyond it is given up, oldest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Hold {
+    /// Deliveries at a time.
+    pub max_deliveries: u32,
+    /// For how long each.
+    pub max_age: Duration,
+}
+
+impl Default for Hold {
+    fn default() -> Self {
+        Self {
+            max_deliveries: 100_000,
+            max_age: Duration::from_hours(168),
+        }
+    }
+}
 
 /// How one platform delivers its webhooks.
 #[derive(Debug, Clone)]
@@ -92,7 +122,13 @@ pub struct Profile {
     pub schedule: Schedule,
     /// How long one attempt may take, connecting included.
     pub timeout: Duration,
-    success: SuccessRule,
+    /// Retries end when the event is older.
+    pub max_age: Option<Duration>,
+    /// Answers after which there is no other attempt.
+    pub permanent: StatusSet,
+    /// How much is held for a webhook that is paused or disabled.
+    pub hold: Hold,
+    success: StatusSet,
     content_type: String,
     headers: Vec<ExtraHeader>,
     envelope: Envelope,
@@ -309,7 +345,13 @@ struct Description {
     content_type: Option<String>,
     schedule: Schedule,
     #[serde(default)]
-    success: SuccessRule,
+    max_age: Option<Span>,
+    #[serde(default = "StatusSet::none")]
+    permanent: StatusSet,
+    #[serde(default)]
+    hold: HoldDescription,
+    #[serde(default)]
+    success: StatusSet,
     envelope: Vec<Field>,
     #[serde(default)]
     headers: BTreeMap<String, String>,
@@ -317,6 +359,26 @@ struct Description {
     definitions: catalogue::Definitions,
     #[serde(default, rename = "event")]
     event_types: Vec<catalogue::Entry>,
+}
+
+/// How much is held, as it is written down.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HoldDescription {
+    #[serde(default)]
+    max_deliveries: Option<u32>,
+    #[serde(default)]
+    max_age: Option<Span>,
+}
+
+impl From<HoldDescription> for Hold {
+    fn from(description: HoldDescription) -> Self {
+        let usual = Self::default();
+        Self {
+            max_deliveries: description.max_deliveries.unwrap_or(usual.max_deliveries),
+            max_age: description.max_age.map_or(usual.max_age, |age| age.0),
+        }
+    }
 }
 
 impl Description {
@@ -342,6 +404,9 @@ impl Description {
             event_id_prefix: description.event_id_prefix,
             schedule: description.schedule,
             timeout: description.timeout.0,
+            max_age: description.max_age.map(|age| age.0),
+            permanent: description.permanent,
+            hold: description.hold.into(),
             success: description.success,
             content_type: description
                 .content_type
@@ -371,6 +436,18 @@ fn check_bounds(profile: &Profile) -> Result<(), ProfileError> {
             "event_id_prefix",
             "it must be 1 to 32 letters, digits, hyphens and underscores",
         );
+    }
+    if profile
+        .max_age
+        .is_some_and(|age| age < MIN_AGE || age > MAX_DELAY)
+    {
+        return refused("max_age", "it must be 1 second to 30 days");
+    }
+    if profile.hold.max_deliveries == 0 || profile.hold.max_deliveries > MAX_HELD_DELIVERIES {
+        return refused("hold.max_deliveries", "it must be 1 to 1,000,000");
+    }
+    if profile.hold.max_age < MIN_HOLD_AGE || profile.hold.max_age > MAX_DELAY {
+        return refused("hold.max_age", "it must be 1 minute to 30 days");
     }
     if profile.success.is_empty() {
         return refused("success", "it must name at least one status");

@@ -4,14 +4,17 @@ use std::time::Duration;
 
 use hookwright_core::{Jitter, Schedule, jwe::EncryptionKey};
 use hookwright_proto::v1;
-use hookwright_store::{Attempt, Delivery, DeliveryState, Event, Outcome, Timestamp, Webhook};
+use hookwright_store::{
+    Attempt, Delivery, DeliveryState, DisabledReason, Event, HoldLimits, Outcome, RetryLimits, Stop,
+    StopCause, Timestamp, Webhook,
+};
 
 pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
     let settings = webhook.settings;
-    let state = if settings.active {
-        v1::WebhookState::Active
-    } else {
-        v1::WebhookState::Disabled
+    let state = match settings.stop.map(|stop| stop.cause) {
+        None => v1::WebhookState::Active,
+        Some(StopCause::Paused) => v1::WebhookState::Paused,
+        Some(StopCause::Disabled(_)) => v1::WebhookState::Disabled,
     };
     v1::Webhook {
         id: webhook.id.to_string(),
@@ -20,14 +23,39 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
         profile: settings.profile,
         event_types: settings.event_types,
         headers: settings.headers.0.into_iter().collect(),
-        retry_policy: settings.schedule.map(retry_policy),
+        retry_policy: retry_policy(settings.schedule, settings.retry_limits),
         timeout: settings.timeout.map(duration),
         state: state.into(),
         create_time: Some(timestamp(webhook.created_at)),
         update_time: Some(timestamp(webhook.updated_at)),
         encryption: settings.encryption.as_ref().map(encryption),
         alert_emails: settings.alert_emails,
+        success_statuses: settings.success_statuses,
+        hold: hold_policy(settings.hold),
+        status: settings.stop.map(status),
     }
+}
+
+/// Without the number of held deliveries.
+fn status(stop: Stop) -> v1::WebhookStatus {
+    let reason = match stop.cause {
+        StopCause::Paused | StopCause::Disabled(DisabledReason::Owner) => v1::StopReason::Owner,
+        StopCause::Disabled(DisabledReason::Gone) => v1::StopReason::Gone,
+        StopCause::Disabled(DisabledReason::Failing) => v1::StopReason::Failing,
+    };
+    v1::WebhookStatus {
+        reason: reason.into(),
+        text: stop.cause.text().to_owned(),
+        time: Some(timestamp(stop.since)),
+        ..v1::WebhookStatus::default()
+    }
+}
+
+fn hold_policy(limits: HoldLimits) -> Option<v1::HoldPolicy> {
+    (limits != HoldLimits::default()).then(|| v1::HoldPolicy {
+        max_deliveries: limits.max_deliveries.unwrap_or(0),
+        max_age: limits.max_age.map(duration),
+    })
 }
 
 fn encryption(key: &EncryptionKey) -> v1::Encryption {
@@ -39,8 +67,17 @@ fn encryption(key: &EncryptionKey) -> v1::Encryption {
     }
 }
 
-fn retry_policy(schedule: Schedule) -> v1::RetryPolicy {
-    let schedule = match schedule {
+fn retry_policy(schedule: Option<Schedule>, limits: RetryLimits) -> Option<v1::RetryPolicy> {
+    (schedule.is_some() || limits != RetryLimits::default()).then(|| v1::RetryPolicy {
+        schedule: schedule.map(wire_schedule),
+        max_age: limits.max_age.map(duration),
+        max_attempts: limits.max_attempts.unwrap_or(0),
+        permanent_statuses: limits.permanent_statuses,
+    })
+}
+
+fn wire_schedule(schedule: Schedule) -> v1::retry_policy::Schedule {
+    match schedule {
         Schedule::List(delays) => v1::retry_policy::Schedule::List(v1::ListSchedule {
             delays: delays.into_iter().map(duration).collect(),
         }),
@@ -64,19 +101,21 @@ fn retry_policy(schedule: Schedule) -> v1::RetryPolicy {
                 jitter: jitter.into(),
             })
         }
-    };
-    v1::RetryPolicy {
-        schedule: Some(schedule),
     }
 }
 
 pub(super) fn delivery(delivery: Delivery) -> v1::Delivery {
     let (state, next_attempt_time) = match delivery.state {
         DeliveryState::Scheduled(due_at) => (v1::DeliveryState::Scheduled, Some(timestamp(due_at))),
+        DeliveryState::Held { due_at, .. } => (v1::DeliveryState::Held, Some(timestamp(due_at))),
         DeliveryState::Leased => (v1::DeliveryState::Leased, None),
         DeliveryState::Delivered => (v1::DeliveryState::Delivered, None),
         DeliveryState::Dead => (v1::DeliveryState::Dead, None),
         DeliveryState::Cancelled => (v1::DeliveryState::Cancelled, None),
+    };
+    let state_reason = match delivery.state {
+        DeliveryState::Held { stop, .. } => stop.cause.text().to_owned(),
+        _ => delivery.given_up.unwrap_or_default(),
     };
     let last = delivery.last.as_ref();
     v1::Delivery {
@@ -93,7 +132,28 @@ pub(super) fn delivery(delivery: Delivery) -> v1::Delivery {
         next_attempt_time,
         create_time: Some(timestamp(delivery.id.event.created_at())),
         last_attempt_time: last.map(|last| timestamp(last.ended_at)),
+        state_reason,
     }
+}
+
+/// What holds a delivery, if it is held.
+pub(super) fn hold(delivery: &Delivery, max_age: Duration) -> Option<v1::Hold> {
+    let DeliveryState::Held { stop, .. } = delivery.state else {
+        return None;
+    };
+    let since = stop.since.max(delivery.id.event.created_at());
+    let release = match stop.cause {
+        StopCause::Paused => "ResumeWebhook, or UpdateWebhook with the state ACTIVE",
+        StopCause::Disabled(_) => {
+            "ResumeWebhook, or UpdateWebhook with the state ACTIVE, once the receiver takes deliveries again"
+        }
+    };
+    Some(v1::Hold {
+        start_time: Some(timestamp(since)),
+        reason: stop.cause.text().to_owned(),
+        release: release.to_owned(),
+        expire_time: Some(timestamp(since.plus(max_age))),
+    })
 }
 
 pub(super) fn event(event: Event) -> v1::Event {

@@ -2,7 +2,7 @@
 
 use hookwright_proto::v1;
 
-use super::{Service, convert, error::ApiError, validate};
+use super::{Service, error::ApiError, validate};
 
 impl Service {
     pub(super) async fn get_webhook(
@@ -16,7 +16,7 @@ impl Service {
             .await?
             .ok_or(ApiError::WebhookNotFound(request.id))?;
         Ok(v1::GetWebhookResponse {
-            webhook: Some(convert::webhook(webhook)),
+            webhook: Some(self.with_held_count(webhook).await?),
         })
     }
 }

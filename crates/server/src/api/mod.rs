@@ -9,6 +9,7 @@ mod get_webhook;
 mod list_deliveries;
 mod list_webhooks;
 mod page_token;
+mod policies;
 mod publish;
 mod register;
 mod sealed;
@@ -18,6 +19,7 @@ mod update_webhook;
 mod validate;
 mod verify;
 mod verify_rate;
+mod webhook_state;
 
 use std::{fmt, num::NonZeroU32, sync::Arc};
 
@@ -101,6 +103,8 @@ rpcs! {
     list_webhooks(ListWebhooksRequest) -> ListWebhooksResponse;
     update_webhook(UpdateWebhookRequest) -> UpdateWebhookResponse;
     delete_webhook(DeleteWebhookRequest) -> DeleteWebhookResponse;
+    pause_webhook(PauseWebhookRequest) -> PauseWebhookResponse;
+    resume_webhook(ResumeWebhookRequest) -> ResumeWebhookResponse;
     publish(PublishRequest) -> PublishResponse;
     list_deliveries(ListDeliveriesRequest) -> ListDeliveriesResponse;
     get_delivery(GetDeliveryRequest) -> GetDeliveryResponse;

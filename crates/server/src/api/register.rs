@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use hookwright_core::{Profile, Registry, Secret};
 use hookwright_proto::v1;
-use hookwright_store::WebhookSettings;
+use hookwright_store::{Timestamp, WebhookSettings};
 
 use super::{
     Service, convert,
@@ -19,7 +19,12 @@ impl Service {
         &self,
         request: v1::RegisterRequest,
     ) -> Result<v1::RegisterResponse, ApiError> {
-        let (settings, secret) = accept(request, self.directory.registry(), self.egress)?;
+        let (settings, secret) = accept(
+            request,
+            self.directory.registry(),
+            self.egress,
+            self.store.clock().now(),
+        )?;
         let tenant = self.tenant();
         let webhook = self
             .store
@@ -38,6 +43,7 @@ fn accept(
     request: v1::RegisterRequest,
     registry: &Registry,
     egress: EgressRules,
+    now: Timestamp,
 ) -> Result<(WebhookSettings, Secret), ApiError> {
     let Some(webhook) = request.webhook else {
         return Err(Violation::new("webhook", Reason::MissingField, "say what to register").into());
@@ -53,6 +59,8 @@ fn accept(
     let context = Context {
         profile: &profile,
         egress,
+        stop: None,
+        now,
     };
     settings::read_all(&webhook, context, &mut settings, &mut violations);
     let secret = violations.check(secret(&request.secret, &profile));

@@ -2,12 +2,14 @@
 
 use hookwright_core::Profile;
 use hookwright_proto::v1;
-use hookwright_store::WebhookSettings;
+use hookwright_store::{Stop, Timestamp, WebhookSettings};
 
 use super::{
     alert,
     error::{Reason, Violation},
+    policies,
     validate::{self, Violations},
+    webhook_state,
 };
 use crate::egress::EgressRules;
 
@@ -16,17 +18,20 @@ use crate::egress::EgressRules;
 pub(super) struct Context<'a> {
     pub(super) profile: &'a Profile,
     pub(super) egress: EgressRules,
+    /// What the state is now, and the moment at which it would change.
+    pub(super) stop: Option<Stop>,
+    pub(super) now: Timestamp,
 }
 
 /// Reads one field of a request into the settings, or says what is wrong with it.
 type Read = fn(&v1::Webhook, Context<'_>, &mut WebhookSettings) -> Result<(), Violation>;
 
-/// `path: |request, context| value => setting`
+/// `path: |request, context| value => setting`, or several settings and a tuple of their values
 macro_rules! fields {
-    ($($path:literal: |$new:ident, $context:ident| $value:expr => $($setting:ident).+;)+) => {
+    ($($path:literal: |$new:ident, $context:ident| $value:expr => $($setting:ident),+;)+) => {
         const FIELDS: &[(&str, Read)] = &[
             $(($path, |$new, $context, settings| {
-                settings.$($setting).+ = $value?;
+                ($(settings.$setting),+) = $value?;
                 Ok(())
             }),)+
         ];
@@ -41,9 +46,13 @@ fields! {
     "headers": |new, context|
         validate::headers("webhook.headers", new.headers.clone(), context.profile) => headers;
     "retry_policy": |new, _context|
-        validate::retry_policy("webhook.retry_policy", new.retry_policy.clone()) => schedule;
+        policies::retry_policy("webhook.retry_policy", new.retry_policy.clone()) => schedule, retry_limits;
     "timeout": |new, _context| validate::timeout("webhook.timeout", new.timeout.as_ref()) => timeout;
-    "state": |new, _context| validate::is_active("webhook.state", new.state) => active;
+    "state": |new, context|
+        webhook_state::stop("webhook.state", new.state, context.stop, context.now) => stop;
+    "success_statuses": |new, _context|
+        policies::statuses("webhook.success_statuses", new.success_statuses.clone()) => success_statuses;
+    "hold": |new, _context| policies::hold("webhook.hold", new.hold.as_ref()) => hold;
     "encryption": |new, _context|
         validate::encryption("webhook.encryption", new.encryption.as_ref()) => encryption;
     "alert_emails": |new, _context|

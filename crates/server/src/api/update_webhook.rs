@@ -1,7 +1,7 @@
 //! `UpdateWebhook`: the fields that the mask names.
 
 use hookwright_proto::v1;
-use hookwright_store::WebhookId;
+use hookwright_store::{WebhookId, WebhookSettings};
 
 use super::{
     Service, convert,
@@ -33,20 +33,29 @@ impl Service {
             &current.settings.profile,
             self.directory.registry(),
         )?;
-        let mut settings = current.settings;
-        let context = Context {
-            profile: &profile,
-            egress: self.egress,
+        let now = self.store.clock().now();
+        let read = |settings: &mut WebhookSettings, violations: &mut Violations| {
+            let context = Context {
+                profile: &profile,
+                egress: self.egress,
+                stop: settings.stop,
+                now,
+            };
+            settings::read_masked(&webhook, &paths, context, settings, violations);
         };
         let mut violations = Violations::default();
-        settings::read_masked(&webhook, &paths, context, &mut settings, &mut violations);
+        read(&mut current.settings.clone(), &mut violations);
         let violations = violations.into_vec();
         if !violations.is_empty() {
             return Err(ApiError::Invalid(violations));
         }
+        // Read again into what is stored by then: fields that somebody else has just changed stay changed.
         let updated = self
             .store
-            .update_webhook(tenant, id, &settings)
+            .change_webhook(tenant, id, |settings| {
+                read(settings, &mut Violations::default());
+                true
+            })
             .await?
             .ok_or_else(not_found)?;
         self.directory.reload(tenant).await?;

@@ -235,18 +235,6 @@ pub(super) fn duration(duration: &pbjson_types::Duration) -> Option<Duration> {
     Some(Duration::new(seconds, nanos))
 }
 
-pub(super) fn is_active(field: &str, state: i32) -> Result<bool, Violation> {
-    match v1::WebhookState::try_from(state) {
-        Ok(v1::WebhookState::Unspecified | v1::WebhookState::Active) => Ok(true),
-        Ok(v1::WebhookState::Disabled) => Ok(false),
-        Err(_) => Err(Violation::new(
-            field,
-            Reason::UnknownState,
-            format!("no state has the number {state}"),
-        )),
-    }
-}
-
 /// None is the profile's.
 pub(super) fn timeout(
     field: &str,

@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header::RETRY_AFTER};
 use url::Url;
 
 use super::{
@@ -44,6 +44,8 @@ pub(crate) struct Answer {
     pub(crate) body: Bytes,
     /// Whether there was more.
     pub(crate) truncated: bool,
+    /// When the receiver wants the next request, as it said it.
+    pub(crate) retry_after: Option<HeaderValue>,
 }
 
 /// Why there was no answer.
@@ -101,6 +103,7 @@ impl EgressClient {
             .body(exchange.body);
         let mut response = request.send().await.map_err(|error| classify(&error))?;
         let status = response.status();
+        let retry_after = response.headers().get(RETRY_AFTER).cloned();
         let mut body = BytesMut::new();
         let mut truncated = false;
         while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
@@ -116,6 +119,7 @@ impl EgressClient {
             status,
             body: body.freeze(),
             truncated,
+            retry_after,
         })
     }
 }

@@ -1,19 +1,27 @@
 //! One attempt: render, sign, POST, read, classify, decide, report.
 
 use std::{
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
-use hookwright_core::{EventFields, Message, Profile, jwe::JweError};
+use futures_util::FutureExt as _;
+use hookwright_core::{EventFields, Message, jwe::JweError};
 use hookwright_store::{
-    AttemptEnd, Clock, DeliveryId, End, Event, Finish, Finisher, Next, Origin, Outcome, Slot, WebhookId,
+    AttemptEnd, Clock, DeliveryId, End, Event, Finish, Finisher, Next, Origin, Outcome, Slot, Timestamp,
+    WebhookId,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 use tokio_util::sync::CancellationToken;
 
-use super::retry::decide;
+use super::{
+    disable::{DisabledReason, Disabler},
+    feedback::Feedback,
+    retry::{Decision, Ended, decide},
+    retry_after::wait_until,
+};
 use crate::{
     directory::{Directory, LiveWebhook},
     egress::{Answer, EgressClient, Exchange, ExchangeError},
@@ -26,6 +34,11 @@ const PARK_AFTER: Duration = Duration::from_secs(5);
 const PARK_MARGIN: Duration = Duration::from_secs(10);
 /// How much of a response body is kept.
 const RESPONSE_KEPT_BYTES_MAX: usize = 4 * 1024;
+/// How much later a delivery is due again that this node does not know how to make. Its webhook's profile is missing here,
+/// and that is put right by a restart.
+pub(super) const UNUSABLE_PAUSE: Duration = Duration::from_mins(5);
+/// How much later a receiver that is gone is asked again when its webhook could not be disabled.
+const DISABLE_PAUSE: Duration = Duration::from_mins(1);
 /// How much of an error text is kept.
 const ERROR_KEPT_CHARS_MAX: usize = 500;
 
@@ -36,6 +49,8 @@ pub(super) struct Job {
     pub(super) webhook: WebhookId,
     pub(super) number: u16,
     pub(super) origin: Origin,
+    /// When it was due.
+    pub(super) due_at: Timestamp,
     pub(super) slot: Slot,
     pub(super) queued_at: Instant,
 }
@@ -47,35 +62,40 @@ pub(super) struct AttemptContext {
     pub(super) directory: Arc<Directory>,
     pub(super) egress: EgressClient,
     pub(super) finisher: Finisher,
+    pub(super) disabler: Disabler,
     /// Ends attempts under way.
     pub(super) interrupt: CancellationToken,
 }
 
 impl AttemptContext {
-    /// Attempts a delivery and reports what came of it.
-    pub(super) async fn attempt(&self, mut job: Job) {
-        let end = match self.directory.webhook(job.webhook) {
-            Some(live) => self.make(&live, &mut job).await,
-            None => End::Cancelled,
+    /// Attempts a delivery, reports what came of it, and says what it tells about the webhook.
+    pub(super) async fn attempt(&self, mut job: Job) -> Feedback {
+        let (end, feedback) = match self.directory.webhook(job.webhook) {
+            // Held: in the store, with the place in the order that it had.
+            Some(live) if live.is_stopped() => (End::Released(job.due_at), Feedback::default()),
+            Some(live) => self.make_or_give_up(&live, &mut job).await,
+            None => (self.without_webhook(&job).await, Feedback::default()),
         };
         self.finish(&job, end).await;
         // The memory is free once the result is queued, not before.
         drop(job.slot);
+        feedback
     }
 
-    /// Gives a delivery back that was not attempted.
+    /// Gives a delivery back that was not attempted. It is due when it was, so that it keeps its place.
     pub(super) async fn release(&self, job: Job) {
-        self.finish(&job, End::Released(self.clock.now())).await;
+        self.release_until(&job, job.due_at).await;
+    }
+
+    /// Gives a delivery back that was not attempted and is due again at this moment.
+    pub(super) async fn release_until(&self, job: &Job, due_at: Timestamp) {
+        self.finish(job, End::Released(due_at)).await;
     }
 
     async fn finish(&self, job: &Job, end: End) {
-        let delivery = DeliveryId {
-            event: job.event.id,
-            webhook: job.webhook,
-        };
         let finish = Finish {
             tenant: job.event.tenant,
-            delivery,
+            delivery: delivery_of(job),
             number: job.number,
             origin: job.origin,
             end,
@@ -83,28 +103,58 @@ impl AttemptContext {
         self.finisher.finish(finish).await;
     }
 
-    async fn make(&self, live: &LiveWebhook, job: &mut Job) -> End {
+    /// A delivery that breaks its attempt would break every other one as well: it is given up, once.
+    async fn make_or_give_up(&self, live: &LiveWebhook, job: &mut Job) -> (End, Feedback) {
+        match unbroken(self.make(live, job)).await {
+            Ok(made) => made,
+            Err(problem) => {
+                let delivery = delivery_of(job);
+                tracing::error!(%delivery, problem, "an attempt broke down; the delivery is given up");
+                let reason = format!("the attempt broke down, which is a fault of this service: {problem}");
+                (End::GivenUp(shortened(&reason)), Feedback::default())
+            }
+        }
+    }
+
+    async fn make(&self, live: &LiveWebhook, job: &mut Job) -> (End, Feedback) {
         let started_at = self.clock.now();
         let clock_start = Instant::now();
-        let result = match exchange(live, &job.event, started_at.unix_seconds()) {
-            Ok(exchange) => self.run_or_park(live, job, exchange).await,
-            // It is too long to be encrypted, so there is nothing that could be sent.
-            Err(error) => Some(Err(ExchangeError::Unreachable(error.to_string()))),
+        let exchange = match exchange(live, &job.event, started_at.unix_seconds()) {
+            Ok(exchange) => exchange,
+            // There is nothing that could be sent, now or later.
+            Err(error) => {
+                let reason = format!("it cannot be sent: {error}");
+                return (End::GivenUp(shortened(&reason)), Feedback::default());
+            }
         };
-        let Some(result) = result else {
+        let Some(result) = self.run_or_park(live, job, exchange).await else {
             // Our own shutdown is not the receiver's fault: the attempt does not count.
-            return End::Released(self.clock.now());
+            return (End::Released(job.due_at), Feedback::default());
         };
         let latency = clock_start.elapsed();
-        let report = Report::of(result, &live.profile);
-        let random = rand::random();
         let ended_at = self.clock.now();
-        let next = match decide(report.outcome, job.number, ended_at, &live.schedule, random) {
-            Next::Retry(_) if self.directory.webhook(job.webhook).is_none() => Next::Cancelled,
-            next => next,
+        let report = Report::of(result, live, ended_at);
+        let feedback = report.feedback();
+        let ended = Ended {
+            outcome: report.outcome,
+            http_status: report.http_status,
+            number: job.number,
+            event_at: job.event.id.created_at(),
+            at: ended_at,
+            wait_until: report.wait_until,
+            random: rand::random(),
+        };
+        let next = match decide(&ended, &live.retry) {
+            Decision::Delivered => Next::Delivered,
+            Decision::Dead => Next::Dead,
+            Decision::Retry(due_at) => self.retry_or_cancel(job, due_at).await,
+            Decision::Gone => {
+                let due_at = self.disable(job, ended_at).await;
+                self.retry_or_cancel(job, due_at).await
+            }
         };
         tracing::debug!(
-            delivery = %DeliveryId { event: job.event.id, webhook: job.webhook },
+            delivery = %delivery_of(job),
             number = job.number,
             outcome = ?report.outcome,
             http_status = report.http_status,
@@ -112,7 +162,7 @@ impl AttemptContext {
             ?next,
             "attempt"
         );
-        End::Attempted(AttemptEnd {
+        let end = End::Attempted(AttemptEnd {
             outcome: report.outcome,
             http_status: report.http_status,
             started_at,
@@ -120,7 +170,48 @@ impl AttemptContext {
             error: report.error,
             response: report.response,
             next,
-        })
+        });
+        (end, feedback)
+    }
+
+    /// Stops the webhook of a receiver that is gone, before its delivery is due again. Returns when that is.
+    async fn disable(&self, job: &Job, now: Timestamp) -> Timestamp {
+        let disabled = self
+            .disabler
+            .disable(job.event.tenant, job.webhook, DisabledReason::Gone, now)
+            .await;
+        match disabled {
+            Ok(()) => now,
+            Err(error) => {
+                tracing::error!(webhook = %job.webhook, %error, "a webhook that is gone could not be disabled");
+                now.plus(DISABLE_PAUSE)
+            }
+        }
+    }
+
+    async fn retry_or_cancel(&self, job: &Job, due_at: Timestamp) -> Next {
+        if self.directory.webhook(job.webhook).is_some() {
+            return Next::Retry(due_at);
+        }
+        match self.without_webhook(job).await {
+            End::Cancelled => Next::Cancelled,
+            _ => Next::Retry(due_at),
+        }
+    }
+
+    /// What becomes of a delivery whose webhook this node does not have: it was deleted, or this node does not know how
+    /// to deliver to it.
+    async fn without_webhook(&self, job: &Job) -> End {
+        match self.directory.tenant(job.event.tenant).await {
+            Ok(index) if index.is_unusable(job.webhook) => {
+                End::Released(self.clock.now().plus(UNUSABLE_PAUSE))
+            }
+            Ok(_) => End::Cancelled,
+            Err(error) => {
+                tracing::error!(%error, "the webhooks of a tenant could not be read");
+                End::Released(job.due_at)
+            }
+        }
     }
 
     /// `None` when interrupted.
@@ -196,18 +287,41 @@ fn insert_all(headers: &mut HeaderMap, computed: Vec<(hookwright_core::HeaderNam
     }
 }
 
+fn delivery_of(job: &Job) -> DeliveryId {
+    DeliveryId {
+        event: job.event.id,
+        webhook: job.webhook,
+    }
+}
+
+/// What a future gives, or the message of its panic.
+async fn unbroken<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    // What the future had borrowed is only read afterwards, to say which delivery it was.
+    AssertUnwindSafe(future).catch_unwind().await.map_err(|panic| {
+        let text = panic.downcast_ref::<&str>().map(ToString::to_string);
+        text.or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| String::from("no message"))
+    })
+}
+
+fn shortened(text: &str) -> String {
+    text.chars().take(ERROR_KEPT_CHARS_MAX).collect()
+}
+
 /// An exchange, classified.
 struct Report {
     outcome: Outcome,
     http_status: Option<u16>,
+    /// The receiver asked for no request before this moment.
+    wait_until: Option<Timestamp>,
     error: Option<String>,
     response: Option<Bytes>,
 }
 
 impl Report {
-    fn of(result: Result<Answer, ExchangeError>, profile: &Profile) -> Self {
+    fn of(result: Result<Answer, ExchangeError>, live: &LiveWebhook, ended_at: Timestamp) -> Self {
         match result {
-            Ok(answer) => Self::of_answer(&answer, profile),
+            Ok(answer) => Self::of_answer(&answer, live, ended_at),
             Err(error) => {
                 let outcome = match error {
                     ExchangeError::TimedOut(_) => Outcome::TimedOut,
@@ -215,20 +329,20 @@ impl Report {
                     ExchangeError::Tls(_) => Outcome::TlsFailed,
                     ExchangeError::Unreachable(_) => Outcome::Unreachable,
                 };
-                let error: String = error.to_string().chars().take(ERROR_KEPT_CHARS_MAX).collect();
                 Self {
                     outcome,
                     http_status: None,
-                    error: Some(error),
+                    wait_until: None,
+                    error: Some(shortened(&error.to_string())),
                     response: None,
                 }
             }
         }
     }
 
-    fn of_answer(answer: &Answer, profile: &Profile) -> Self {
+    fn of_answer(answer: &Answer, live: &LiveWebhook, ended_at: Timestamp) -> Self {
         let status = answer.status;
-        let (outcome, error) = if profile.is_success(status.as_u16()) {
+        let (outcome, error) = if live.is_success(status.as_u16()) {
             (Outcome::Accepted, None)
         } else if status.is_redirection() {
             (
@@ -249,8 +363,35 @@ impl Report {
         Self {
             outcome,
             http_status: Some(status.as_u16()),
+            wait_until: wait_until(status, answer.retry_after.as_ref(), ended_at),
             error,
             response,
         }
+    }
+
+    fn feedback(&self) -> Feedback {
+        Feedback {
+            outcome: Some(self.outcome),
+            http_status: self.http_status,
+            wait_until: self.wait_until,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_result_with_its_message() {
+        assert_eq!(unbroken(async { 7 }).await, Ok(7));
+        let field = String::from("data");
+        let formatted = unbroken::<()>(async { panic!("no room for {field}") }).await;
+        assert_eq!(formatted, Err(String::from("no room for data")));
+        let later = async {
+            tokio::task::yield_now().await;
+            panic!("plain");
+        };
+        assert_eq!(unbroken::<()>(later).await, Err(String::from("plain")));
     }
 }

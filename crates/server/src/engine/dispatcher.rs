@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hookwright_store::{Accepted, Node, Origin, WebhookId};
+use hookwright_store::{Accepted, Clock, Node, Origin, Timestamp, WebhookId};
 use tokio::{
     sync::mpsc,
     task::{JoinError, JoinSet},
@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     EngineLimits,
     attempt::{AttemptContext, Job},
+    feedback::Feedback,
 };
 
 /// A first attempt that waits longer goes back to the store: its webhook is slow, and the memory is for others.
@@ -33,9 +34,14 @@ pub(super) struct Dispatcher {
     ring: VecDeque<WebhookId>,
     free: usize,
     per_webhook_max: usize,
-    attempts: JoinSet<WebhookId>,
+    attempts: JoinSet<(WebhookId, Feedback)>,
     /// The webhook of each running task, to free its place even if the task panics.
     running: HashMap<tokio::task::Id, WebhookId>,
+    clock: Clock,
+    /// Receivers that asked for no request before this moment.
+    floors: HashMap<WebhookId, Timestamp>,
+    /// What came for those meanwhile, to be given back.
+    early: Vec<(Job, Timestamp)>,
 }
 
 #[derive(Debug, Default)]
@@ -48,6 +54,9 @@ struct Queue {
 impl Dispatcher {
     pub(super) fn new(context: Arc<AttemptContext>, node: Arc<Node>, limits: &EngineLimits) -> Self {
         Self {
+            clock: context.clock.clone(),
+            floors: HashMap::new(),
+            early: Vec::new(),
             context,
             node,
             queues: HashMap::new(),
@@ -84,6 +93,7 @@ impl Dispatcher {
             while let Some(ended) = self.attempts.try_join_next_with_id() {
                 self.ended(ended);
             }
+            self.release_early().await;
             self.start_ready();
         }
         self.drain(accepted, claimed).await;
@@ -91,6 +101,10 @@ impl Dispatcher {
 
     fn enqueue(&mut self, job: Job) {
         let webhook = job.webhook;
+        if let Some(floor) = self.floor(webhook) {
+            self.early.push((job, floor));
+            return;
+        }
         let queue = self.queues.entry(webhook).or_default();
         queue.waiting.push_back(job);
         self.take_turn(webhook);
@@ -127,8 +141,8 @@ impl Dispatcher {
                 self.free -= 1;
                 let context = Arc::clone(&self.context);
                 let task = self.attempts.spawn(async move {
-                    context.attempt(job).await;
-                    webhook
+                    let feedback = context.attempt(job).await;
+                    (webhook, feedback)
                 });
                 self.running.insert(task.id(), webhook);
             }
@@ -136,9 +150,14 @@ impl Dispatcher {
         }
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, WebhookId), JoinError>) {
+    fn ended(&mut self, ended: Result<(tokio::task::Id, (WebhookId, Feedback)), JoinError>) {
         let id = match ended {
-            Ok((id, _)) => id,
+            Ok((id, (webhook, feedback))) => {
+                if let Some(floor) = feedback.wait_until {
+                    self.set_floor(webhook, floor);
+                }
+                id
+            }
             Err(error) => {
                 // Nothing was reported: recovery or the delivery's own retry row brings it back.
                 tracing::error!(%error, "an attempt broke down");
@@ -153,6 +172,33 @@ impl Dispatcher {
             queue.in_flight = queue.in_flight.saturating_sub(1);
         }
         self.take_turn(webhook);
+    }
+
+    /// Until when nothing is sent to a webhook, as far as its receiver asked for it.
+    fn floor(&mut self, webhook: WebhookId) -> Option<Timestamp> {
+        // Nearly always there are none.
+        let floor = *self.floors.get(&webhook)?;
+        if floor > self.clock.now() {
+            return Some(floor);
+        }
+        self.floors.remove(&webhook);
+        None
+    }
+
+    fn set_floor(&mut self, webhook: WebhookId, floor: Timestamp) {
+        let known = self.floors.entry(webhook).or_insert(floor);
+        *known = floor.max(*known);
+        let floor = *known;
+        if let Some(queue) = self.queues.get_mut(&webhook) {
+            let waiting = std::mem::take(&mut queue.waiting);
+            self.early.extend(waiting.into_iter().map(|job| (job, floor)));
+        }
+    }
+
+    async fn release_early(&mut self) {
+        for (job, floor) in std::mem::take(&mut self.early) {
+            self.context.release_until(&job, floor.max(job.due_at)).await;
+        }
     }
 
     /// After a take-over others may have what waits here. The store knows which of it is still to be attempted.
@@ -215,6 +261,7 @@ fn jobs(accepted: Accepted) -> impl Iterator<Item = Job> {
         webhook,
         number: 1,
         origin: Origin::Publish,
+        due_at: event.id.created_at(),
         slot,
         queued_at,
     })

@@ -69,7 +69,9 @@ impl Intake {
                 .into_iter()
                 .map(|live| Destination {
                     webhook: live.id(),
-                    slot: reserve(&self.memory, live, payload.len()),
+                    slot: (!live.is_stopped())
+                        .then(|| reserve(&self.memory, live, payload.len()))
+                        .flatten(),
                 })
                 .collect();
             let event = NewEvent {

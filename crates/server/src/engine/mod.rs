@@ -12,11 +12,14 @@
 //! started, attempts under way finished or given back, lease given up.
 
 mod attempt;
+mod disable;
 mod dispatcher;
+mod feedback;
 mod intake;
 mod lease;
 mod poller;
 mod retry;
+mod retry_after;
 
 use std::{sync::Arc, time::Duration};
 
@@ -27,8 +30,11 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::intake::{Intake, IntakeError};
-use self::{attempt::AttemptContext, dispatcher::Dispatcher, poller::Poller};
+use self::{attempt::AttemptContext, disable::Disabler, dispatcher::Dispatcher, poller::Poller};
+pub(crate) use self::{
+    intake::{Intake, IntakeError},
+    retry::RetryPolicy,
+};
 use crate::{directory::Directory, egress::EgressClient};
 
 /// How much the engine takes on.
@@ -84,6 +90,7 @@ impl Engine {
             ..options
         };
         let clock = store.clock().clone();
+        let disabler = Disabler::new(store.clone(), Arc::clone(&directory));
         let node = Arc::new(Node::join(store, options, accepted).await?);
         let memory = Arc::new(Semaphore::new(limits.memory_kib_max));
         let intake = Intake::new(Arc::clone(&directory), node.publisher(), Arc::clone(&memory));
@@ -99,6 +106,7 @@ impl Engine {
             directory: Arc::clone(&directory),
             egress,
             finisher: node.finisher(),
+            disabler,
             interrupt: interrupt.clone(),
         });
         let (rejoined, rejoined_signal) = mpsc::channel(1);

@@ -12,7 +12,10 @@ use hookwright_store::{
 use tokio::sync::{Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
-use super::{attempt::Job, intake::reserve};
+use super::{
+    attempt::{Job, UNUSABLE_PAUSE},
+    intake::reserve,
+};
 use crate::directory::Directory;
 
 /// How often to look for rows that other nodes wrote.
@@ -26,9 +29,6 @@ const CLAIM_MAX: usize = 256;
 /// A payload's size is not known before it is claimed; this much memory is set aside for it.
 const PAYLOAD_GUESS_BYTES: usize = 8 * 1024;
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-/// How much later a delivery is due again that this node does not know how to make. Its webhook's profile is missing here,
-/// and that is put right by a restart.
-const UNUSABLE_PAUSE: Duration = Duration::from_mins(5);
 
 pub(super) struct Poller {
     pub(super) node: Arc<Node>,
@@ -85,7 +85,9 @@ impl Poller {
     }
 
     async fn run_once(&self) -> Result<Outlook, StoreError> {
-        let upcoming = self.node.upcoming().await?;
+        let mut upcoming = self.node.upcoming().await?;
+        // What a stopped webhook holds stays where it is, however long it has been due.
+        upcoming.retain(|row| !self.is_stopped(row.webhook));
         let now = self.clock.now();
         let alarm = upcoming
             .iter()
@@ -120,6 +122,12 @@ impl Poller {
             let _ = self.claimed.send(jobs).await;
         }
         Ok(Outlook { alarm, backlog })
+    }
+
+    fn is_stopped(&self, webhook: WebhookId) -> bool {
+        self.directory
+            .webhook(webhook)
+            .is_some_and(|live| live.is_stopped())
     }
 
     /// Memory for each webhook that has due rows, and how many of them that is enough for.
@@ -190,6 +198,7 @@ fn job(due: Due, slot: Slot) -> Job {
         webhook: due.webhook,
         number: due.number,
         origin: Origin::Retry,
+        due_at: due.due_at,
         slot,
         queued_at: Instant::now(),
     }

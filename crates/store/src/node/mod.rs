@@ -344,7 +344,8 @@ impl Finisher {
     pub async fn finish(&self, mut finish: Finish) {
         if let End::Attempted(AttemptEnd {
             error: Some(text), ..
-        }) = &mut finish.end
+        })
+        | End::GivenUp(text) = &mut finish.end
             && text.contains('\0')
         {
             // PostgreSQL has no such character in a text, and would refuse the whole batch.

@@ -214,19 +214,22 @@ impl<'a> FinishColumns<'a> {
                     }
                 }
             }
-            End::Cancelled => {
-                self.append(finish, Verdict::Cancelled);
-                self.outcomes.push(0);
-                self.http_statuses.push(None);
-                self.latencies.push(0);
-                self.started_at.push(finish.delivery.event.created_at().to_sql());
-                self.errors.push(None);
-                self.responses.push(None);
-                self.next_at.push(None);
-                self.remove(finish);
-            }
+            End::Cancelled => self.append_without_attempt(finish, Verdict::Cancelled, None),
+            End::GivenUp(reason) => self.append_without_attempt(finish, Verdict::Dead, Some(reason)),
             End::Released(due_at) | End::Parked(due_at) => self.schedule(finish, finish.number, *due_at),
         }
+    }
+
+    fn append_without_attempt(&mut self, finish: &'a Finish, verdict: Verdict, reason: Option<&'a str>) {
+        self.append(finish, verdict);
+        self.outcomes.push(0);
+        self.http_statuses.push(None);
+        self.latencies.push(0);
+        self.started_at.push(finish.delivery.event.created_at().to_sql());
+        self.errors.push(reason);
+        self.responses.push(None);
+        self.next_at.push(None);
+        self.remove(finish);
     }
 
     fn append(&mut self, finish: &Finish, verdict: Verdict) {

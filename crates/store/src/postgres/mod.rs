@@ -2,6 +2,7 @@
 
 mod alerts;
 mod finish;
+mod holds;
 mod nodes;
 mod partitions;
 mod publish;

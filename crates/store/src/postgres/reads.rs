@@ -43,6 +43,7 @@ impl Postgres {
                    a.outcome as "outcome?",
                    a.http_status as "http_status?",
                    a.started_at + a.latency_us * interval '1 microsecond' as "ended_at?",
+                   case when a.outcome = 0 then a.error end as "given_up?",
                    r.due_at as "due_at?"
             from unnest($3::uuid[], $4::uuid[]) with ordinality k(event_id, webhook_id, position)
             join event e on e.lane = $1 and e.tenant_id = $2 and e.id = k.event_id and k.webhook_id = any(e.webhook_ids)
@@ -70,6 +71,7 @@ impl Postgres {
                         verdict: Verdict::from_code(verdict)?,
                         outcome: stored_outcome(outcome)?,
                         http_status: row.http_status.map(i16::unsigned_abs),
+                        given_up: row.given_up,
                         ended_at: Timestamp::from_sql(ended_at),
                     }),
                     _ => None,

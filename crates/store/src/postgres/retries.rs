@@ -57,10 +57,11 @@ impl Postgres {
                 select *
                 from retry r
                 where r.lane = w.lane and r.webhook_id = w.webhook_id and r.due_at <= $4
-                order by r.due_at
+                order by r.due_at, r.event_id
                 limit w.rows
             ) r
-            join event e on e.lane = r.lane and e.tenant_id = r.tenant_id and e.id = r.event_id",
+            join event e on e.lane = r.lane and e.tenant_id = r.tenant_id and e.id = r.event_id
+            order by r.due_at, r.event_id -- whichever way they were joined",
             &lanes,
             &webhooks,
             &limits,

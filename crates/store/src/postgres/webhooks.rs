@@ -6,7 +6,8 @@ use sqlx::{PgTransaction, types::Json};
 use super::{CONFIG_LOCK, Postgres, alerts::note_standing, sql_limit};
 use crate::{
     SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId, WebhookSettings,
-    alert::changed_standing, webhook::read_secrets,
+    alert::{changed_standing, state_of},
+    webhook::{Change, read_secrets},
 };
 
 impl Postgres {
@@ -168,44 +169,53 @@ impl Postgres {
             .collect())
     }
 
-    pub(crate) async fn update_webhook(
+    pub(crate) async fn change_webhook(
         &self,
         tenant: TenantId,
         id: WebhookId,
-        settings: &WebhookSettings,
+        change: Change<'_>,
         now: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
+        // Under the lock that every change takes: nobody writes between the read and the write.
         let mut tx = self.begin_config_change().await?;
-        let before = sqlx::query_scalar!(
-            r#"select settings as "settings: Json<WebhookSettings>" from webhook where tenant_id = $1 and id = $2 for update"#,
+        let row = sqlx::query!(
+            r#"-- store: change_webhook
+            select settings as "settings: Json<WebhookSettings>", created_at, updated_at
+            from webhook
+            where tenant_id = $1 and id = $2
+            for update"#,
             tenant.0,
             id.0
         )
         .fetch_optional(&mut *tx)
         .await?;
-        if let Some(standing) = before.and_then(|before| changed_standing(&before.0, settings)) {
-            note_standing(&mut tx, tenant, id, &standing, now).await?;
-        }
-        let created_at = sqlx::query_scalar!(
-            "update webhook set settings = $3, updated_at = $4 where tenant_id = $1 and id = $2 returning created_at",
-            tenant.0,
-            id.0,
-            Json(settings) as _,
-            now.to_sql()
-        )
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(created_at) = created_at else {
-            return Ok(None);
-        };
-        commit_config_change(tx, tenant).await?;
-        Ok(Some(Webhook {
+        let Some(row) = row else { return Ok(None) };
+        let mut webhook = Webhook {
             tenant,
             id,
-            settings: settings.clone(),
-            created_at: Timestamp::from_sql(created_at),
-            updated_at: now,
-        }))
+            settings: row.settings.0,
+            created_at: Timestamp::from_sql(row.created_at),
+            updated_at: Timestamp::from_sql(row.updated_at),
+        };
+        let before = state_of(&webhook.settings);
+        if !change(&mut webhook.settings) {
+            return Ok(Some(webhook));
+        }
+        webhook.updated_at = now;
+        if let Some(standing) = changed_standing(&before, &webhook.settings) {
+            note_standing(&mut tx, tenant, id, &standing, now).await?;
+        }
+        sqlx::query!(
+            "update webhook set settings = $3, updated_at = $4 where tenant_id = $1 and id = $2",
+            tenant.0,
+            id.0,
+            Json(&webhook.settings) as _,
+            now.to_sql()
+        )
+        .execute(&mut *tx)
+        .await?;
+        commit_config_change(tx, tenant).await?;
+        Ok(Some(webhook))
     }
 
     pub(crate) async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {

@@ -80,6 +80,10 @@ impl<'a> Results<'a> {
                 self.attempts.push((finish, Verdict::Cancelled));
                 self.remove(finish);
             }
+            End::GivenUp(_) => {
+                self.attempts.push((finish, Verdict::Dead));
+                self.remove(finish);
+            }
             End::Released(due_at) | End::Parked(due_at) => {
                 self.scheduled.push(RetryRow::of(finish, finish.number, *due_at));
             }
@@ -106,6 +110,11 @@ async fn append_attempts(tx: &mut SqliteConnection, rows: &[(&Finish, Verdict)])
         for (finish, verdict) in batch {
             let attempt = match &finish.end {
                 End::Attempted(attempt) => Some(attempt),
+                End::Cancelled | End::GivenUp(_) | End::Released(_) | End::Parked(_) => None,
+            };
+            let error = match &finish.end {
+                End::Attempted(attempt) => attempt.error.as_deref(),
+                End::GivenUp(reason) => Some(reason.as_str()),
                 End::Cancelled | End::Released(_) | End::Parked(_) => None,
             };
             let next_at = attempt.and_then(|attempt| match attempt.next {
@@ -129,7 +138,7 @@ async fn append_attempts(tx: &mut SqliteConnection, rows: &[(&Finish, Verdict)])
                         .unix_micros(),
                 )
                 .bind(next_at)
-                .bind(attempt.and_then(|attempt| attempt.error.as_deref()))
+                .bind(error)
                 .bind(attempt.and_then(|attempt| attempt.response.as_deref()));
         }
         query.execute(&mut *tx).await?;

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod finish;
+mod holds;
 mod nodes;
 mod publish;
 mod reads;

@@ -11,7 +11,7 @@ use crate::{
     delivery::{Facts, LastFact},
 };
 
-/// type, hot, `webhook_ids`, owner alive, number, verdict, outcome, `http_status`, `ended_at`, `due_at`
+/// type, hot, `webhook_ids`, owner alive, number, verdict, outcome, `http_status`, why given up, `ended_at`, `due_at`
 type FactsRow = (
     String,
     i64,
@@ -21,6 +21,7 @@ type FactsRow = (
     Option<i16>,
     Option<i16>,
     Option<i64>,
+    Option<String>,
     Option<i64>,
     Option<i64>,
 );
@@ -66,7 +67,8 @@ impl Sqlite {
         let row: Option<FactsRow> = sqlx::query_as(
             "select e.type, e.hot, e.webhook_ids,
                     exists (select 1 from node n where n.incarnation = e.owner),
-                    a.number, a.verdict, a.outcome, a.http_status, a.started_at + a.latency_us, r.due_at
+                    a.number, a.verdict, a.outcome, a.http_status,
+                    case when a.outcome = 0 then a.error end, a.started_at + a.latency_us, r.due_at
             from event e
             left join attempt a on a.lane = ?1 and a.webhook_id = ?4 and a.event_id = ?3
                 and a.number = (select max(number) from attempt where lane = ?1 and webhook_id = ?4 and event_id = ?3)
@@ -88,6 +90,7 @@ impl Sqlite {
             verdict,
             outcome,
             status,
+            given_up,
             ended_at,
             due_at,
         )) = row
@@ -106,6 +109,7 @@ impl Sqlite {
                 verdict: Verdict::from_code(verdict)?,
                 outcome: stored_outcome(outcome)?,
                 http_status: status.map(small),
+                given_up,
                 ended_at: Timestamp::from_unix_micros(ended_at),
             }),
             _ => None,

@@ -57,7 +57,7 @@ impl Sqlite {
                 from retry r
                 join event e on e.lane = r.lane and e.tenant_id = r.tenant_id and e.id = r.event_id
                 where r.lane = ? and r.webhook_id = ? and r.due_at <= ?
-                order by r.due_at
+                order by r.due_at, r.event_id
                 limit ?",
             )
             .bind(want.lane.0)

@@ -6,11 +6,12 @@ use sqlx::{Connection as _, SqliteTransaction};
 use super::{Sqlite, alerts::note_standing, blob, read_uuid, sql_limit};
 use crate::{
     SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId, WebhookSettings,
-    alert::changed_standing, webhook::read_secrets,
+    alert::{changed_standing, state_of},
+    webhook::{Change, read_secrets},
 };
 
 /// id, settings, `created_at`, `updated_at`
-type WebhookRow = (Vec<u8>, String, i64, i64);
+pub(super) type WebhookRow = (Vec<u8>, String, i64, i64);
 
 impl Sqlite {
     pub(crate) async fn tenant(&self, name: &str) -> Result<TenantId, StoreError> {
@@ -158,46 +159,41 @@ impl Sqlite {
         rows.into_iter().map(|row| read_webhook(tenant, row)).collect()
     }
 
-    pub(crate) async fn update_webhook(
+    pub(crate) async fn change_webhook(
         &self,
         tenant: TenantId,
         id: WebhookId,
-        settings: &WebhookSettings,
+        change: Change<'_>,
         now: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = writer.begin().await?;
-        let before: Option<String> =
-            sqlx::query_scalar("select settings from webhook where tenant_id = ? and id = ?")
-                .bind(tenant.0)
-                .bind(blob(id.0))
-                .fetch_optional(&mut *tx)
-                .await?;
-        if let Some(before) = before
-            && let Some(standing) = changed_standing(&read_settings(id, &before)?, settings)
-        {
-            note_standing(&mut tx, tenant, id, &standing, now).await?;
-        }
-        let created_at: Option<i64> = sqlx::query_scalar(
-            "update webhook set settings = ?, updated_at = ? where tenant_id = ? and id = ? returning created_at",
+        let row: Option<WebhookRow> = sqlx::query_as(
+            "select id, settings, created_at, updated_at from webhook where tenant_id = ? and id = ?",
         )
-        .bind(write_settings(settings)?)
-        .bind(now.unix_micros())
         .bind(tenant.0)
         .bind(blob(id.0))
         .fetch_optional(&mut *tx)
         .await?;
-        let Some(created_at) = created_at else {
-            return Ok(None);
-        };
+        let Some(row) = row else { return Ok(None) };
+        let mut webhook = read_webhook(tenant, row)?;
+        let before = state_of(&webhook.settings);
+        if !change(&mut webhook.settings) {
+            return Ok(Some(webhook));
+        }
+        webhook.updated_at = now;
+        if let Some(standing) = changed_standing(&before, &webhook.settings) {
+            note_standing(&mut tx, tenant, id, &standing, now).await?;
+        }
+        sqlx::query("update webhook set settings = ?, updated_at = ? where tenant_id = ? and id = ?")
+            .bind(write_settings(&webhook.settings)?)
+            .bind(now.unix_micros())
+            .bind(tenant.0)
+            .bind(blob(id.0))
+            .execute(&mut *tx)
+            .await?;
         commit_config_change(tx, tenant).await?;
-        Ok(Some(Webhook {
-            tenant,
-            id,
-            settings: settings.clone(),
-            created_at: Timestamp::from_unix_micros(created_at),
-            updated_at: now,
-        }))
+        Ok(Some(webhook))
     }
 
     pub(crate) async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
@@ -229,7 +225,7 @@ fn write_settings(settings: &WebhookSettings) -> Result<String, StoreError> {
     serde_json::to_string(settings).map_err(|error| inconsistent("new", &error))
 }
 
-fn read_webhook(
+pub(super) fn read_webhook(
     tenant: TenantId,
     (id, settings, created_at, updated_at): WebhookRow,
 ) -> Result<Webhook, StoreError> {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use hookwright_store::{
-    Digest, Lane, News, Next, Node, Notice, Origin, StandingState, Timestamp, WebhookSettings,
+    Digest, DisabledReason, Lane, News, Next, Node, Notice, Origin, StandingState, Stop, StopCause,
+    Timestamp, WebhookSettings,
 };
 
 use crate::harness::{Harness, Process, START, Tenant, attempted};
@@ -121,7 +122,10 @@ async fn a_change_of_standing_leaves_a_notice_and_other_changes_do_not(harness: 
     for (name, active) in [("a", true), ("a", false), ("b", false), ("b", true)] {
         let settings = WebhookSettings {
             name: name.to_owned(),
-            active,
+            stop: (!active).then(|| Stop {
+                cause: StopCause::Disabled(DisabledReason::Owner),
+                since: harness.clock.now(),
+            }),
             ..webhook.settings.clone()
         };
         process

@@ -27,6 +27,7 @@ mod alerts;
 mod claims;
 mod finish;
 mod harness;
+mod holds;
 mod idempotency;
 mod lanes;
 mod outage;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use hookwright_store::{TenantId, WebhookSettings};
+use hookwright_store::{DisabledReason, Stop, StopCause, TenantId, WebhookSettings};
 
 use crate::harness::{Harness, secret, settings};
 
@@ -31,7 +31,10 @@ async fn a_webhook_is_read_as_it_was_written(harness: Harness) {
 
     harness.clock.advance(std::time::Duration::from_micros(1_001));
     let changed = WebhookSettings {
-        active: false,
+        stop: Some(Stop {
+            cause: StopCause::Disabled(DisabledReason::Gone),
+            since: harness.clock.now(),
+        }),
         ..settings(2)
     };
     let updated = process

@@ -1,4 +1,4 @@
-//! The success rule: which answers of a receiver count as a delivery.
+//! Sets of statuses: which answers of a receiver count as a delivery, and after which ones there is no other attempt.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -6,24 +6,39 @@ use std::ops::RangeInclusive;
 use serde::Deserialize;
 use serde::de::{Deserializer, SeqAccess, Visitor, value::SeqAccessDeserializer};
 
-/// The statuses that say that a receiver has taken a delivery.
+/// Some HTTP statuses: single ones (`200`), classes (`2xx`) and ranges (`200-204`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SuccessRule {
+pub struct StatusSet {
     ranges: Box<[StatusRange]>,
 }
 
-impl SuccessRule {
-    pub(super) fn includes(&self, status: u16) -> bool {
+impl StatusSet {
+    /// Reads a list of statuses, classes and ranges, all from 200 to 599. The error is the text that is none of them.
+    pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, &str> {
+        let ranges = texts
+            .iter()
+            .map(|text| StatusRange::parse(text.as_ref()).ok_or(text.as_ref()))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { ranges })
+    }
+
+    /// The set with nothing in it.
+    pub fn none() -> Self {
+        Self { ranges: [].into() }
+    }
+
+    /// Whether this status is one of them.
+    pub fn includes(&self, status: u16) -> bool {
         self.ranges.iter().any(|range| range.0.contains(&status))
     }
 
-    /// Whether no status at all is a success.
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether no status at all is in it.
+    pub fn is_empty(&self) -> bool {
         self.ranges.is_empty()
     }
 }
 
-impl Default for SuccessRule {
+impl Default for StatusSet {
     /// What HTTP calls a success.
     fn default() -> Self {
         Self {
@@ -32,27 +47,27 @@ impl Default for SuccessRule {
     }
 }
 
-impl<'de> Deserialize<'de> for SuccessRule {
+impl<'de> Deserialize<'de> for StatusSet {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct OneOrSeveral;
 
         impl<'de> Visitor<'de> for OneOrSeveral {
-            type Value = SuccessRule;
+            type Value = StatusSet;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 write!(f, "{GRAMMAR}, or a list of these")
             }
 
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SuccessRule, E> {
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<StatusSet, E> {
                 let range = StatusRange::parse(text).ok_or_else(|| E::custom(Refused(text)))?;
-                Ok(SuccessRule {
+                Ok(StatusSet {
                     ranges: [range].into(),
                 })
             }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, texts: A) -> Result<SuccessRule, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, texts: A) -> Result<StatusSet, A::Error> {
                 let ranges = Box::deserialize(SeqAccessDeserializer::new(texts))?;
-                Ok(SuccessRule { ranges })
+                Ok(StatusSet { ranges })
             }
         }
 
@@ -111,10 +126,10 @@ impl fmt::Display for Refused<'_> {
 mod tests {
     use super::*;
 
-    fn rule(toml: &str) -> Result<SuccessRule, String> {
+    fn rule(toml: &str) -> Result<StatusSet, String> {
         #[derive(Deserialize)]
         struct Profile {
-            success: SuccessRule,
+            success: StatusSet,
         }
         toml::from_str::<Profile>(&format!("success = {toml}"))
             .map(|profile| profile.success)
@@ -133,7 +148,7 @@ mod tests {
             assert!(delivered.iter().all(|status| rule.includes(*status)), "{toml}");
             assert!(!failed.iter().any(|status| rule.includes(*status)), "{toml}");
         }
-        assert_eq!(rule(r#""2xx""#).unwrap(), SuccessRule::default());
+        assert_eq!(rule(r#""2xx""#).unwrap(), StatusSet::default());
         assert!(rule("[]").unwrap().is_empty());
     }
 
