@@ -22,6 +22,8 @@ pub(crate) enum Command {
     Crash(CrashArgs),
     /// Kill one of two services on one PostgreSQL; the other takes over
     Takeover(TakeoverArgs),
+    /// One webhook hangs with a long queue; the others must not notice, not even when it comes back
+    Poison(PoisonArgs),
     /// The receiver alone (the other commands start it themselves)
     Receiver(ReceiverArgs),
     /// The publisher alone: reads its plan as JSON from standard input (the other commands start it themselves)
@@ -95,6 +97,30 @@ pub(crate) struct TakeoverArgs {
     /// Longer than the lease of a dead node
     #[arg(long, default_value = "8s", value_parser = duration)]
     pub(crate) settle: Duration,
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PoisonArgs {
+    /// Deliveries per second to the others, all together: every event goes to each of them
+    #[arg(long, default_value = "500", value_parser = rate)]
+    pub(crate) rate: f64,
+    /// How many others there are
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) others: u16,
+    /// Events for the webhook that hangs, published as fast as possible before the second phase
+    #[arg(long, default_value_t = 50_000)]
+    pub(crate) queued: u32,
+    /// How long each of its requests hangs
+    #[arg(long, default_value = "30s", value_parser = duration)]
+    pub(crate) hang: Duration,
+    /// How long to measure each phase: without, with, and after it has come back
+    #[arg(long, default_value = "40s", value_parser = duration)]
+    pub(crate) duration: Duration,
+    /// How many times the p99 without it the others' p99 may be
+    #[arg(long, default_value_t = 1.5)]
+    pub(crate) limit: f64,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }

@@ -13,6 +13,7 @@ use tonic::transport::{Channel, Endpoint};
 use crate::{
     args::{CommonArgs, StoreKind},
     helpers::ReceiverProcess,
+    publisher::EVENT_TYPE,
     receiver::path_of,
     scratch::Scratch,
     service::ServiceSpec,
@@ -96,6 +97,7 @@ fn webhook(common: &CommonArgs, receiver: SocketAddr, number: u16) -> Webhook {
         name: format!("bench {number}"),
         url: format!("http://{receiver}{}", path_of(number)),
         profile: common.profile.clone(),
+        event_types: vec![EVENT_TYPE.into()],
         retry_policy,
         ..Webhook::default()
     }

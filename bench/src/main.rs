@@ -35,6 +35,8 @@ mod open_loop;
 mod payload;
 mod percentiles;
 mod plan;
+mod poison;
+mod poison_receiver;
 mod postgres;
 mod publisher;
 mod receiver;
@@ -65,6 +67,7 @@ fn dispatch(command: Command) -> Result<bool> {
         Command::Run(args) => interruptible(run::run(&args)),
         Command::Crash(args) => interruptible(crash::run(&args)),
         Command::Takeover(args) => interruptible(takeover::run(&args)),
+        Command::Poison(args) => interruptible(poison::run(&args)),
         Command::Receiver(args) => receiver::run(&args).map(|()| true),
         Command::Publisher => publisher::run().map(|()| true),
     }

@@ -94,6 +94,10 @@ impl Measurement {
         }
     }
 
+    pub(crate) fn end_to_end(&self) -> &Percentiles {
+        &self.end_to_end
+    }
+
     pub(crate) fn figures(&self) -> Vec<Figure> {
         let mut figures = vec![
             Figure::new("published", "events/s", self.per_second(self.published)),

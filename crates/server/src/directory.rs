@@ -12,11 +12,13 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::sync::Semaphore;
 use url::Url;
 
-use crate::alerts::is_operational;
-use crate::engine::RetryPolicy;
+use crate::{
+    alerts::is_operational,
+    engine::{FlowLimits, Gauge, Rate, RetryPolicy, WEBHOOK_KIB_MAX},
+};
 
-/// First attempts of one webhook that may wait in a node's memory. Beyond it they start as retry rows.
-const SLOTS_PER_WEBHOOK: usize = 2_048;
+/// How long a webhook may fail before it is disabled, unless its owner or its profile says otherwise.
+const DISABLE_AFTER: Duration = Duration::from_hours(120);
 
 /// Copies of the tenants' webhooks, read when first needed and again when they have changed.
 #[derive(Debug)]
@@ -56,8 +58,10 @@ pub(crate) struct LiveWebhook {
     /// The answers that its owner takes for a success; `None` is the profile's rule.
     success: Option<StatusSet>,
     pub(crate) timeout: Duration,
-    /// Room in this node's memory.
+    /// Counts its part of this node's memory, in KiB.
     pub(crate) slots: Arc<Semaphore>,
+    /// How fast it is attempted.
+    pub(crate) gauge: Arc<Gauge>,
 }
 
 impl LiveWebhook {
@@ -169,11 +173,14 @@ impl Directory {
 
     fn enliven(&self, webhook: SigningWebhook) -> Option<Arc<LiveWebhook>> {
         let id = webhook.webhook.id;
-        let slots = self.webhook(id).map(|known| Arc::clone(&known.slots));
+        let known = self.webhook(id);
+        let slots = known.as_ref().map(|known| Arc::clone(&known.slots));
+        let gauge = known.map(|known| Arc::clone(&known.gauge)).unwrap_or_default();
         match enliven(
             webhook,
             &self.registry,
-            slots.unwrap_or_else(|| Arc::new(Semaphore::new(SLOTS_PER_WEBHOOK))),
+            slots.unwrap_or_else(|| Arc::new(Semaphore::new(WEBHOOK_KIB_MAX))),
+            gauge,
         ) {
             Ok(live) => Some(Arc::new(live)),
             Err(problem) => {
@@ -190,6 +197,7 @@ fn enliven(
     webhook: SigningWebhook,
     registry: &Registry,
     slots: Arc<Semaphore>,
+    gauge: Arc<Gauge>,
 ) -> Result<LiveWebhook, String> {
     let SigningWebhook { webhook, secrets } = webhook;
     let settings = &webhook.settings;
@@ -226,6 +234,7 @@ fn enliven(
         max_age: limits.max_age.or(profile.max_age),
         permanent: own(&limits.permanent_statuses)?.unwrap_or_else(|| profile.permanent.clone()),
     };
+    gauge.set_limits(flow_limits(&webhook, &profile));
     Ok(LiveWebhook {
         success: own(&settings.success_statuses)?,
         retry,
@@ -235,9 +244,30 @@ fn enliven(
         headers,
         timeout: settings.timeout.unwrap_or(profile.timeout),
         slots,
+        gauge,
         profile,
         webhook,
     })
+}
+
+fn flow_limits(webhook: &Webhook, profile: &Profile) -> FlowLimits {
+    let settings = &webhook.settings;
+    FlowLimits {
+        in_flight_max: settings.max_in_flight,
+        rate: settings.rate_limit.map(|limit| Rate {
+            per_second: limit.per_second,
+            burst: limit.burst,
+        }),
+        disable_after: Some(
+            settings
+                .disable_after
+                .or(profile.disable_after)
+                .unwrap_or(DISABLE_AFTER),
+        )
+        // Never.
+        .filter(|after| !after.is_zero()),
+        changed_at: Some(webhook.updated_at),
+    }
 }
 
 impl TenantIndex {

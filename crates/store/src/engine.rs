@@ -5,8 +5,9 @@ use std::collections::{HashMap, HashSet};
 use hookwright_core::Secret;
 
 use crate::{
-    Attempt, DeliveryId, Digest, Due, Event, EventId, Finish, Incarnation, Lane, Notice, Recovery, Stop,
-    StoreAddress, StoreError, TenantId, TenantWebhooks, Timestamp, Upcoming, Want, Webhook, WebhookId,
+    Attempt, DeliveryId, Digest, Due, Event, EventId, FailingWebhook, Finish, Incarnation, Lane, Notice,
+    Recovery, Stop, StoreAddress, StoreError, TenantId, TenantWebhooks, Timestamp, Upcoming, Want, Webhook,
+    WebhookId,
     delivery::Facts,
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
@@ -72,6 +73,11 @@ impl Engine {
         /// Reads, changes and writes settings with nobody in between.
         change_webhook(tenant: TenantId, id: WebhookId, change: Change<'_>, now: Timestamp) -> Option<Webhook>);
     both!(delete_webhook(tenant: TenantId, id: WebhookId) -> bool);
+    both!(
+        /// Keeps the earliest moment.
+        note_failing(tenant: TenantId, webhook: WebhookId, since: Timestamp) -> ());
+    both!(forget_failing(tenant: TenantId, webhook: WebhookId) -> ());
+    both!(failing() -> Vec<FailingWebhook>);
 
     // Holds.
     both!(

@@ -51,5 +51,8 @@ pub use self::{
     retry::{Due, Upcoming, Want},
     stop::{DisabledReason, Stop, StopCause},
     store::{DeliveryFilter, Retention, Store, StoreAddress, TenantWebhooks},
-    webhook::{CustomHeaders, HoldLimits, RetryLimits, SigningWebhook, Webhook, WebhookSettings},
+    webhook::{
+        CustomHeaders, FailingWebhook, HoldLimits, RateLimit, RetryLimits, SigningWebhook, Webhook,
+        WebhookSettings,
+    },
 };

@@ -5,8 +5,9 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use hookwright_core::Secret;
 
 use crate::{
-    Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, Event, EventId, Page, PageSize, SigningWebhook,
-    StoreError, TenantId, Webhook, WebhookId, WebhookSettings, delivery::Facts, engine::Engine, id::Minter,
+    Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, Event, EventId, FailingWebhook, Page, PageSize,
+    SigningWebhook, StoreError, TenantId, Timestamp, Webhook, WebhookId, WebhookSettings, delivery::Facts,
+    engine::Engine, id::Minter,
 };
 
 /// Where the data is.
@@ -239,6 +240,26 @@ impl Store {
     /// Deletes a webhook and its secrets. False when there was none. Its log stays.
     pub async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
         self.engine().delete_webhook(tenant, id).await
+    }
+
+    /// Notes since when a webhook has been failing, unless an earlier moment is noted or the webhook is gone.
+    pub async fn note_failing(
+        &self,
+        tenant: TenantId,
+        webhook: WebhookId,
+        since: Timestamp,
+    ) -> Result<(), StoreError> {
+        self.engine().note_failing(tenant, webhook, since).await
+    }
+
+    /// A webhook fails no more.
+    pub async fn forget_failing(&self, tenant: TenantId, webhook: WebhookId) -> Result<(), StoreError> {
+        self.engine().forget_failing(tenant, webhook).await
+    }
+
+    /// All webhooks that are noted as failing, of all tenants.
+    pub async fn failing(&self) -> Result<Vec<FailingWebhook>, StoreError> {
+        self.engine().failing().await
     }
 
     /// An event, if it is (still) in the log.

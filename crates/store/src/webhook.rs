@@ -62,6 +62,15 @@ pub struct WebhookSettings {
     /// How much is held while it is stopped; what is `None` is the profile's.
     #[serde(default, skip_serializing_if = "HoldLimits::is_default")]
     pub hold: HoldLimits,
+    /// Attempts per second; `None` is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimit>,
+    /// Attempts at once on each node; `None` is the engine's limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_in_flight: Option<u32>,
+    /// How long it may fail without a success before it is disabled; zero is for ever, `None` is the profile's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub disable_after: Option<Duration>,
     /// What deliveries are encrypted to; `None` is plain text.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "encryption_jwk")]
     pub encryption: Option<EncryptionKey>,
@@ -85,6 +94,9 @@ impl WebhookSettings {
             success_statuses: Vec::new(),
             stop: None,
             hold: HoldLimits::default(),
+            rate_limit: None,
+            max_in_flight: None,
+            disable_after: None,
             encryption: None,
             alert_emails: Vec::new(),
         }
@@ -126,6 +138,26 @@ impl HoldLimits {
     fn is_default(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// How many attempts a receiver takes in a second.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RateLimit {
+    /// Above zero.
+    pub per_second: f64,
+    /// How many can come at once after a pause. At least one.
+    pub burst: u32,
+}
+
+/// A webhook that has failed for a while.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailingWebhook {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// Which.
+    pub webhook: WebhookId,
+    /// The end of its first failed attempt after the last one that succeeded.
+    pub since: Timestamp,
 }
 
 /// An encryption key is stored as its JWK.

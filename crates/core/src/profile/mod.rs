@@ -11,6 +11,7 @@
 //! also_sign = ["standard-webhooks"]     # further schemes, by name; their headers are sent as well
 //! event_id_prefix = "evt"
 //! timeout = "10s"                       # for one attempt, connecting included
+//! disable_after = "72h"                 # optional: of failures without a success
 //! # content_type = "application/json"
 //! schedule = { delays = ["30s", "5m"] } # see the schedule module
 //! # max_age = "3d"                      # no attempt of an event that is older; without it, the schedule alone decides
@@ -129,6 +130,9 @@ pub struct Profile {
     /// How much is held for a webhook that is paused or disabled.
     pub hold: Hold,
     success: StatusSet,
+    /// How long a webhook may fail without a success in between before it is disabled; zero is for ever. `None` leaves it to
+    /// the service.
+    pub disable_after: Option<Duration>,
     content_type: String,
     headers: Vec<ExtraHeader>,
     envelope: Envelope,
@@ -342,6 +346,8 @@ struct Description {
     event_id_prefix: String,
     timeout: Span,
     #[serde(default)]
+    disable_after: Option<Span>,
+    #[serde(default)]
     content_type: Option<String>,
     schedule: Schedule,
     #[serde(default)]
@@ -407,6 +413,7 @@ impl Description {
             max_age: description.max_age.map(|age| age.0),
             permanent: description.permanent,
             hold: description.hold.into(),
+            disable_after: description.disable_after.map(|after| after.0),
             success: description.success,
             content_type: description
                 .content_type

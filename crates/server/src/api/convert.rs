@@ -33,6 +33,12 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
         success_statuses: settings.success_statuses,
         hold: hold_policy(settings.hold),
         status: settings.stop.map(status),
+        rate_limit: settings.rate_limit.map(|limit| v1::RateLimit {
+            per_second: limit.per_second,
+            burst: limit.burst,
+        }),
+        max_in_flight: settings.max_in_flight.unwrap_or(0),
+        disable_after: settings.disable_after.map(duration),
     }
 }
 

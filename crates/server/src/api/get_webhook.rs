@@ -2,7 +2,7 @@
 
 use hookwright_proto::v1;
 
-use super::{Service, error::ApiError, validate};
+use super::{Service, error::ApiError, flow, validate};
 
 impl Service {
     pub(super) async fn get_webhook(
@@ -15,8 +15,14 @@ impl Service {
             .webhook(self.tenant(), id)
             .await?
             .ok_or(ApiError::WebhookNotFound(request.id))?;
+        let mut webhook = self.with_held_count(webhook).await?;
+        // In memory once it has been delivered to, or its tenant has published something.
+        self.directory.tenant(self.tenant()).await?;
+        if let Some(live) = self.directory.webhook(id) {
+            flow::show(&live.gauge, webhook.status.get_or_insert_default());
+        }
         Ok(v1::GetWebhookResponse {
-            webhook: Some(self.with_held_count(webhook).await?),
+            webhook: Some(webhook),
         })
     }
 }

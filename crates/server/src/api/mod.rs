@@ -4,6 +4,7 @@ mod alert;
 mod convert;
 mod delete_webhook;
 mod error;
+mod flow;
 mod get_delivery;
 mod get_webhook;
 mod list_deliveries;

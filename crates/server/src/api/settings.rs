@@ -7,7 +7,7 @@ use hookwright_store::{Stop, Timestamp, WebhookSettings};
 use super::{
     alert,
     error::{Reason, Violation},
-    policies,
+    flow, policies,
     validate::{self, Violations},
     webhook_state,
 };
@@ -53,6 +53,10 @@ fields! {
     "success_statuses": |new, _context|
         policies::statuses("webhook.success_statuses", new.success_statuses.clone()) => success_statuses;
     "hold": |new, _context| policies::hold("webhook.hold", new.hold.as_ref()) => hold;
+    "rate_limit": |new, _context| flow::rate_limit("webhook.rate_limit", new.rate_limit.as_ref()) => rate_limit;
+    "max_in_flight": |new, _context| flow::max_in_flight("webhook.max_in_flight", new.max_in_flight) => max_in_flight;
+    "disable_after": |new, _context|
+        flow::disable_after("webhook.disable_after", new.disable_after.as_ref()) => disable_after;
     "encryption": |new, _context|
         validate::encryption("webhook.encryption", new.encryption.as_ref()) => encryption;
     "alert_emails": |new, _context|

@@ -84,12 +84,13 @@ impl AttemptContext {
 
     /// Gives a delivery back that was not attempted. It is due when it was, so that it keeps its place.
     pub(super) async fn release(&self, job: Job) {
-        self.release_until(&job, job.due_at).await;
+        let due_at = job.due_at;
+        self.release_until(job, due_at).await;
     }
 
     /// Gives a delivery back that was not attempted and is due again at this moment.
-    pub(super) async fn release_until(&self, job: &Job, due_at: Timestamp) {
-        self.finish(job, End::Released(due_at)).await;
+    pub(super) async fn release_until(&self, job: Job, due_at: Timestamp) {
+        self.finish(&job, End::Released(due_at)).await;
     }
 
     async fn finish(&self, job: &Job, end: End) {

@@ -1,15 +1,19 @@
-//! Who is attempted next: a queue for each webhook, taken from in turns, within limits for one and for all.
+//! Starts attempts: takes turns over what waits, as far as each webhook's flow and the node's places allow.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
+    cmp::Reverse,
+    collections::{BinaryHeap, HashMap},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use hookwright_store::{Accepted, Clock, Node, Origin, Timestamp, WebhookId};
+use hookwright_store::{Accepted, EventId, Node, Origin, TenantId, Timestamp, WebhookId};
 use tokio::{
-    sync::mpsc,
-    task::{JoinError, JoinSet},
+    sync::{Notify, mpsc},
+    task::{Id, JoinError, JoinSet},
     time::MissedTickBehavior,
 };
 use tokio_util::sync::CancellationToken;
@@ -17,7 +21,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     EngineLimits,
     attempt::{AttemptContext, Job},
+    failing::Failing,
+    fair::{Class, Places, Turns},
     feedback::Feedback,
+    flow::{Flow, Gauge, Health, Readiness, Ticket},
+    poller::wait_for,
+    queue::Queue,
 };
 
 /// A first attempt that waits longer goes back to the store: its webhook is slow, and the memory is for others.
@@ -25,44 +34,63 @@ const QUEUED_MAX: Duration = Duration::from_secs(5);
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Deliveries taken from a channel at once, so that finished attempts are seen to in between.
 const TAKE_MAX: usize = 256;
+/// Webhooks whose turn comes and that have no place now, looked at before other things are seen to.
+const REFUSALS_MAX: usize = 64;
+/// A webhook that fails for less is not worth a row.
+const NOTED_AFTER: Duration = Duration::from_mins(1);
+/// An idle webhook keeps its window for so long.
+const IDLE_MAX: Duration = Duration::from_mins(1);
 
 pub(super) struct Dispatcher {
     context: Arc<AttemptContext>,
     node: Arc<Node>,
+    failing: Arc<Failing>,
+    /// Living nodes, as of the last heartbeat.
+    nodes: Arc<AtomicUsize>,
+    /// Told when the poller may claim more of a webhook that it wanted more of.
+    room: Arc<Notify>,
     queues: HashMap<WebhookId, Queue>,
-    /// Webhooks with something to start and room to start it, in the order of their turns.
-    ring: VecDeque<WebhookId>,
-    free: usize,
-    per_webhook_max: usize,
-    attempts: JoinSet<(WebhookId, Feedback)>,
-    /// The webhook of each running task, to free its place even if the task panics.
-    running: HashMap<tokio::task::Id, WebhookId>,
-    clock: Clock,
-    /// Receivers that asked for no request before this moment.
-    floors: HashMap<WebhookId, Timestamp>,
-    /// What came for those meanwhile, to be given back.
-    early: Vec<(Job, Timestamp)>,
+    turns: [Turns; 2],
+    places: Places,
+    per_webhook_max: u32,
+    alarms: BinaryHeap<Reverse<(Timestamp, WebhookId)>>,
+    /// What waits for nothing here, with the moment at which it is due again.
+    returned: Vec<(Timestamp, Job)>,
+    attempts: JoinSet<Feedback>,
+    /// What each running task is about, to free its place even if the task panics.
+    running: HashMap<Id, Running>,
 }
 
-#[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<Job>,
-    in_flight: usize,
-    in_ring: bool,
+struct Running {
+    webhook: WebhookId,
+    event: EventId,
+    class: Class,
+    ticket: Ticket,
+}
+
+/// What the dispatcher shares with the other parts of the engine.
+pub(super) struct Shared {
+    pub(super) context: Arc<AttemptContext>,
+    pub(super) node: Arc<Node>,
+    pub(super) failing: Arc<Failing>,
+    pub(super) nodes: Arc<AtomicUsize>,
+    pub(super) room: Arc<Notify>,
 }
 
 impl Dispatcher {
-    pub(super) fn new(context: Arc<AttemptContext>, node: Arc<Node>, limits: &EngineLimits) -> Self {
+    pub(super) fn new(shared: Shared, limits: &EngineLimits) -> Self {
         Self {
-            clock: context.clock.clone(),
-            floors: HashMap::new(),
-            early: Vec::new(),
-            context,
-            node,
+            context: shared.context,
+            node: shared.node,
+            failing: shared.failing,
+            nodes: shared.nodes,
+            room: shared.room,
             queues: HashMap::new(),
-            ring: VecDeque::new(),
-            free: limits.attempts_max,
-            per_webhook_max: limits.attempts_per_webhook_max,
+            turns: [Turns::default(), Turns::default()],
+            places: Places::new(limits.attempts_max),
+            per_webhook_max: u32::try_from(limits.attempts_per_webhook_max).unwrap_or(u32::MAX),
+            alarms: BinaryHeap::new(),
+            returned: Vec::new(),
             attempts: JoinSet::new(),
             running: HashMap::new(),
         }
@@ -79,156 +107,281 @@ impl Dispatcher {
         let mut sweep = tokio::time::interval(SWEEP_EVERY);
         sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut events = Vec::with_capacity(TAKE_MAX);
+        let clock = self.context.clock.clone();
         loop {
+            let alarm = self.alarms.peek().map(|Reverse((moment, _))| *moment);
+            let mut sweeps = false;
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(ended) = self.attempts.join_next_with_id() => self.ended(ended),
+                Some(ended) = self.attempts.join_next_with_id() => self.ended(ended, clock.now()),
                 _ = accepted.recv_many(&mut events, TAKE_MAX) => {
-                    events.drain(..).flat_map(jobs).for_each(|job| self.enqueue(job));
+                    let now = clock.now();
+                    events.drain(..).flat_map(jobs).for_each(|job| self.enqueue(job, now));
                 }
-                Some(jobs) = claimed.recv() => jobs.into_iter().for_each(|job| self.enqueue(job)),
-                Some(()) = rejoined.recv() => self.release_waiting().await,
-                _ = sweep.tick() => self.release_overdue().await,
+                Some(jobs) = claimed.recv() => {
+                    let now = clock.now();
+                    for job in jobs {
+                        self.enqueue(job, now);
+                    }
+                }
+                Some(()) = rejoined.recv() => self.return_waiting(),
+                () = wait_for(&clock, alarm) => {}
+                _ = sweep.tick() => sweeps = true,
             }
+            let now = clock.now();
             while let Some(ended) = self.attempts.try_join_next_with_id() {
-                self.ended(ended);
+                self.ended(ended, now);
             }
-            self.release_early().await;
-            self.start_ready();
+            self.ring(now);
+            if sweeps {
+                self.sweep(now);
+            }
+            self.start_ready(now);
+            for (due_at, job) in std::mem::take(&mut self.returned) {
+                self.context.release_until(job, due_at).await;
+            }
         }
         self.drain(accepted, claimed).await;
     }
 
-    fn enqueue(&mut self, job: Job) {
-        let webhook = job.webhook;
-        if let Some(floor) = self.floor(webhook) {
-            self.early.push((job, floor));
-            return;
+    fn enqueue(&mut self, job: Job, now: Timestamp) {
+        let (webhook, class) = (job.webhook, Class::of(job.origin));
+        if !self.queues.contains_key(&webhook) {
+            let queue = self.open(job.event.tenant, webhook, now);
+            self.queues.insert(webhook, queue);
         }
-        let queue = self.queues.entry(webhook).or_default();
-        queue.waiting.push_back(job);
-        self.take_turn(webhook);
+        if let Some(queue) = self.queues.get_mut(&webhook) {
+            queue.push(job);
+            if !queue.in_turns[class as usize] {
+                self.look_at(webhook, now);
+            }
+        }
     }
 
-    /// Puts a webhook into the ring if it has something to start and room for it.
-    fn take_turn(&mut self, webhook: WebhookId) {
+    fn open(&self, tenant: TenantId, webhook: WebhookId, now: Timestamp) -> Queue {
+        // A deleted webhook's attempts end at once; a gauge that nobody reads will do.
+        let gauge = match self.context.directory.webhook(webhook) {
+            Some(live) => Arc::clone(&live.gauge),
+            None => Arc::new(Gauge::default()),
+        };
+        let nodes = self.nodes.load(Ordering::Relaxed);
+        let mut flow = Flow::new(&gauge, self.per_webhook_max, nodes, now);
+        let since = self.failing.since(webhook);
+        flow.set_failing_since(since);
+        flow.show(&gauge, now);
+        let mut queue = Queue::new(tenant, flow, gauge);
+        queue.is_noted = since.is_some();
+        queue
+    }
+
+    /// Gives a webhook its turn if it has something to start and may, and otherwise what it needs to wait for.
+    fn look_at(&mut self, webhook: WebhookId, now: Timestamp) {
         let Some(queue) = self.queues.get_mut(&webhook) else {
             return;
         };
-        if queue.waiting.is_empty() && queue.in_flight == 0 {
-            self.queues.remove(&webhook);
-        } else if !queue.in_ring && !queue.waiting.is_empty() && queue.in_flight < self.per_webhook_max {
-            queue.in_ring = true;
-            self.ring.push_back(webhook);
+        if queue.is_empty() {
+            return;
+        }
+        let nodes = self.nodes.load(Ordering::Relaxed);
+        if queue.flow.refresh(&queue.gauge, self.per_webhook_max, nodes, now) {
+            queue.is_noted = false;
+            self.failing.recovered(queue.tenant, webhook);
+        }
+        match queue.readiness(now) {
+            Readiness::Ready => {
+                for class in Class::ALL {
+                    if queue.waits(class) && !queue.in_turns[class as usize] && queue.permits(class) {
+                        queue.in_turns[class as usize] = true;
+                        self.turns[class as usize].push(queue.tenant, webhook);
+                    }
+                }
+            }
+            // Looked at again when an attempt ends.
+            Readiness::Full => {}
+            Readiness::Paced(at) => {
+                if queue.alarm.is_none_or(|alarm| at < alarm || alarm <= now) {
+                    queue.alarm = Some(at);
+                    self.alarms.push(Reverse((at, webhook)));
+                }
+            }
+            Readiness::Blocked(until) => {
+                queue.flow.show(&queue.gauge, now);
+                let jobs = queue.drain();
+                self.returned.extend(jobs.into_iter().map(|job| (until, job)));
+            }
         }
     }
 
-    fn start_ready(&mut self) {
+    /// Looks at the webhooks whose moment has come.
+    fn ring(&mut self, now: Timestamp) {
+        while let Some(Reverse((at, webhook))) = self.alarms.peek().copied()
+            && at <= now
+        {
+            self.alarms.pop();
+            if let Some(queue) = self.queues.get_mut(&webhook)
+                && queue.alarm == Some(at)
+            {
+                queue.alarm = None;
+                self.look_at(webhook, now);
+            }
+        }
+    }
+
+    fn start_ready(&mut self, now: Timestamp) {
         // Checked once for all of them: the margin of a lease is far longer than this loop.
-        if self.ring.is_empty() || !self.node.may_start() {
+        if self.turns.iter().all(|turns| turns.len() == 0) || !self.node.may_start() {
             return;
         }
-        while self.free > 0 {
-            let Some(webhook) = self.ring.pop_front() else {
+        while !self.places.is_full() {
+            let preferred = self.places.preferred();
+            if !self.start_one(preferred, now) && !self.start_one(preferred.other(), now) {
                 return;
+            }
+        }
+    }
+
+    /// Starts the next one of a class that may. False when there is none, or not among the next few.
+    fn start_one(&mut self, class: Class, now: Timestamp) -> bool {
+        let candidates = self.turns[class as usize].len().min(REFUSALS_MAX);
+        for _ in 0..candidates {
+            let Some((tenant, webhook)) = self.turns[class as usize].pop() else {
+                return false;
             };
             let Some(queue) = self.queues.get_mut(&webhook) else {
                 continue;
             };
-            queue.in_ring = false;
-            if let Some(job) = queue.waiting.pop_front() {
-                queue.in_flight += 1;
-                self.free -= 1;
-                let context = Arc::clone(&self.context);
-                let task = self.attempts.spawn(async move {
-                    let feedback = context.attempt(job).await;
-                    (webhook, feedback)
-                });
-                self.running.insert(task.id(), webhook);
+            if !self.places.permits(class, tenant, queue.held()) {
+                // Its turn comes again; others may hold fewer places than it does.
+                self.turns[class as usize].push(tenant, webhook);
+                continue;
             }
-            self.take_turn(webhook);
+            queue.in_turns[class as usize] = false;
+            let starts = queue.readiness(now) == Readiness::Ready && queue.permits(class);
+            if starts && let Some(job) = queue.pop(class) {
+                let running = Running {
+                    webhook,
+                    event: job.event.id,
+                    class,
+                    ticket: queue.flow.start(),
+                };
+                queue.flow.show(&queue.gauge, now);
+                self.places.take(class, tenant);
+                let context = Arc::clone(&self.context);
+                let task = self.attempts.spawn(async move { context.attempt(job).await });
+                self.running.insert(task.id(), running);
+            }
+            self.look_at(webhook, now);
+            if starts {
+                return true;
+            }
         }
+        false
     }
 
-    fn ended(&mut self, ended: Result<(tokio::task::Id, (WebhookId, Feedback)), JoinError>) {
-        let id = match ended {
-            Ok((id, (webhook, feedback))) => {
-                if let Some(floor) = feedback.wait_until {
-                    self.set_floor(webhook, floor);
-                }
-                id
-            }
+    fn ended(&mut self, ended: Result<(Id, Feedback), JoinError>, now: Timestamp) {
+        let (id, feedback) = match ended {
+            Ok(ended) => ended,
             Err(error) => {
                 // Nothing was reported: recovery or the delivery's own retry row brings it back.
                 tracing::error!(%error, "an attempt broke down");
-                error.id()
+                (error.id(), Feedback::default())
             }
         };
-        self.free += 1;
-        let Some(webhook) = self.running.remove(&id) else {
+        let Some(running) = self.running.remove(&id) else {
             return;
         };
-        if let Some(queue) = self.queues.get_mut(&webhook) {
-            queue.in_flight = queue.in_flight.saturating_sub(1);
+        let webhook = running.webhook;
+        let Some(queue) = self.queues.get_mut(&webhook) else {
+            return;
+        };
+        self.places.give_back(running.class, queue.tenant);
+        queue.ended(running.class);
+        let health = queue.flow.end(running.ticket, running.event, feedback, now);
+        match health {
+            Health::Unchanged => {}
+            Health::BeganFailing => {
+                // After a restart, or on another node, it may be known to fail for longer.
+                if let Some(since) = self.failing.since(webhook) {
+                    queue.flow.set_failing_since(Some(since));
+                    queue.is_noted = true;
+                }
+            }
+            Health::StillFailing(since) => {
+                if queue.flow.is_given_up(since, now) {
+                    self.failing.note(queue.tenant, webhook, since);
+                    self.failing.given_up(queue.tenant, webhook, since);
+                    queue.is_noted = true;
+                }
+            }
+            Health::Recovered => {
+                queue.is_noted = false;
+                self.failing.recovered(queue.tenant, webhook);
+            }
         }
-        self.take_turn(webhook);
+        queue.flow.show(&queue.gauge, now);
+        if queue.gauge.answers_want(now) {
+            self.room.notify_one();
+        }
+        self.look_at(webhook, now);
     }
 
-    /// Until when nothing is sent to a webhook, as far as its receiver asked for it.
-    fn floor(&mut self, webhook: WebhookId) -> Option<Timestamp> {
-        // Nearly always there are none.
-        let floor = *self.floors.get(&webhook)?;
-        if floor > self.clock.now() {
-            return Some(floor);
+    /// What is due about once a second: what has waited for too long, what has failed for a while, who is idle.
+    fn sweep(&mut self, now: Timestamp) {
+        let started = Instant::now();
+        let overdue = |job: &Job| started.saturating_duration_since(job.queued_at) > QUEUED_MAX;
+        let mut ready = Vec::new();
+        for (webhook, queue) in &mut self.queues {
+            let jobs = queue.drain_fresh_while(overdue);
+            self.returned
+                .extend(jobs.into_iter().map(|job| (job.due_at, job)));
+            match (queue.flow.failing_since(), self.failing.since(*webhook)) {
+                (Some(_), None) if queue.is_noted => {
+                    // Another node has seen it succeed, or it was disabled for it.
+                    queue.flow.set_failing_since(None);
+                    queue.is_noted = false;
+                }
+                (Some(since), None) if since.plus(NOTED_AFTER) <= now => {
+                    self.failing.note(queue.tenant, *webhook, since);
+                    queue.is_noted = true;
+                }
+                // Another node has seen it fail: the next success here is what it waits for.
+                (None, Some(since)) => {
+                    queue.flow.set_failing_since(Some(since));
+                    queue.is_noted = true;
+                }
+                (Some(_) | None, None) | (Some(_), Some(_)) => {}
+            }
+            queue.flow.show(&queue.gauge, now);
+            if queue.gauge.answers_want(now) {
+                self.room.notify_one();
+            }
+            if !queue.is_empty() {
+                ready.push(*webhook);
+            }
         }
-        self.floors.remove(&webhook);
-        None
-    }
-
-    fn set_floor(&mut self, webhook: WebhookId, floor: Timestamp) {
-        let known = self.floors.entry(webhook).or_insert(floor);
-        *known = floor.max(*known);
-        let floor = *known;
-        if let Some(queue) = self.queues.get_mut(&webhook) {
-            let waiting = std::mem::take(&mut queue.waiting);
-            self.early.extend(waiting.into_iter().map(|job| (job, floor)));
+        // Their limits may have changed.
+        for webhook in ready {
+            self.look_at(webhook, now);
         }
-    }
-
-    async fn release_early(&mut self) {
-        for (job, floor) in std::mem::take(&mut self.early) {
-            self.context.release_until(&job, floor.max(job.due_at)).await;
-        }
+        let directory = &self.context.directory;
+        self.queues.retain(|webhook, queue| {
+            let is_idle = queue.is_empty()
+                && queue.held() == 0
+                && (queue.flow.is_at_rest(now) || directory.webhook(*webhook).is_none());
+            let since = is_idle.then(|| queue.idle_since.unwrap_or(now));
+            queue.idle_since = since;
+            since.is_none_or(|since| since.plus(IDLE_MAX) > now)
+        });
+        self.turns.iter_mut().for_each(Turns::sweep);
+        self.places.sweep();
     }
 
     /// After a take-over others may have what waits here. The store knows which of it is still to be attempted.
-    async fn release_waiting(&mut self) {
-        let waiting: Vec<Job> = self
-            .queues
-            .values_mut()
-            .flat_map(|queue| queue.waiting.drain(..))
-            .collect();
-        for job in waiting {
-            self.context.release(job).await;
-        }
-    }
-
-    async fn release_overdue(&mut self) {
-        let now = Instant::now();
-        let overdue = |job: &Job| {
-            job.origin == Origin::Publish && now.saturating_duration_since(job.queued_at) > QUEUED_MAX
-        };
-        let mut released = Vec::new();
+    fn return_waiting(&mut self) {
         for queue in self.queues.values_mut() {
-            // Queued in order of time, apart from the few that were claimed.
-            if queue.waiting.front().is_some_and(overdue) {
-                let (back, stay): (VecDeque<Job>, _) = queue.waiting.drain(..).partition(overdue);
-                queue.waiting = stay;
-                released.extend(back);
-            }
-        }
-        for job in released {
-            self.context.release(job).await;
+            let jobs = queue.drain();
+            self.returned
+                .extend(jobs.into_iter().map(|job| (job.due_at, job)));
         }
     }
 
@@ -239,7 +392,13 @@ impl Dispatcher {
     ) {
         accepted.close();
         claimed.close();
-        let mut waiting: Vec<Job> = self.queues.drain().flat_map(|(_, queue)| queue.waiting).collect();
+        let mut waiting: Vec<Job> = Vec::new();
+        for (webhook, queue) in &mut self.queues {
+            waiting.extend(queue.drain());
+            if let Some(since) = queue.flow.failing_since() {
+                self.failing.note(queue.tenant, *webhook, since);
+            }
+        }
         while let Some(event) = accepted.recv().await {
             waiting.extend(jobs(event));
         }

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookwright_store::{
-    Destination, NewEvent, PublishError, Published, Publisher, Slot, StoreError, TenantId,
+    Clock, Destination, NewEvent, PublishError, Published, Publisher, Slot, StoreError, TenantId,
 };
 use tokio::sync::Semaphore;
 
+use super::fair::{Share, share_of};
 use crate::directory::{Directory, LiveWebhook};
 
 /// How often a publish starts over because the tenant's webhooks changed under it. Each time it has read them anew, so
@@ -21,6 +22,7 @@ const PUBLISHES_MAX: usize = 4_096;
 #[derive(Clone, Debug)]
 pub(crate) struct Intake {
     directory: Arc<Directory>,
+    clock: Clock,
     publisher: Publisher,
     /// In KiB.
     memory: Arc<Semaphore>,
@@ -39,10 +41,16 @@ pub(crate) enum IntakeError {
 }
 
 impl Intake {
-    pub(super) fn new(directory: Arc<Directory>, publisher: Publisher, memory: Arc<Semaphore>) -> Self {
+    pub(super) fn new(
+        directory: Arc<Directory>,
+        clock: Clock,
+        publisher: Publisher,
+        memory: Arc<Semaphore>,
+    ) -> Self {
         let publishes = Arc::new(Semaphore::new(PUBLISHES_MAX));
         Self {
             directory,
+            clock,
             publisher,
             memory,
             publishes,
@@ -69,9 +77,7 @@ impl Intake {
                 .into_iter()
                 .map(|live| Destination {
                     webhook: live.id(),
-                    slot: (!live.is_stopped())
-                        .then(|| reserve(&self.memory, live, payload.len()))
-                        .flatten(),
+                    slot: self.reserve(live, payload.len()),
                 })
                 .collect();
             let event = NewEvent {
@@ -91,13 +97,18 @@ impl Intake {
             }
         }
     }
-}
 
-/// Memory for one delivery, unless there is none left. Then it starts from the store: later, but not lost.
-pub(super) fn reserve(memory: &Arc<Semaphore>, live: &LiveWebhook, payload_bytes: usize) -> Option<Slot> {
-    // One KiB more than the payload, for everything around it.
-    let kib = u32::try_from(payload_bytes / 1_024 + 2).unwrap_or(u32::MAX);
-    let webhook = Arc::clone(&live.slots).try_acquire_owned().ok()?;
-    let node = Arc::clone(memory).try_acquire_many_owned(kib).ok()?;
-    Some(Slot::new(node, webhook))
+    /// Memory for the first attempt, unless it has to wait anyway: it starts from the store then.
+    fn reserve(&self, live: &LiveWebhook, payload_bytes: usize) -> Option<Slot> {
+        if live.is_stopped() || !live.gauge.takes_fresh(self.clock.now()) {
+            return None;
+        }
+        share_of(
+            &self.memory,
+            &live.slots,
+            &live.gauge,
+            payload_bytes,
+            Share::Publish,
+        )
+    }
 }

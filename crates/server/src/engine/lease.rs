@@ -1,6 +1,12 @@
 //! Heartbeats: keep the lease, take over from the dead, notice webhooks that changed on other nodes.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use hookwright_store::{Heartbeat, Node};
 use tokio::{sync::mpsc, time::MissedTickBehavior};
@@ -12,6 +18,7 @@ pub(super) async fn run(
     node: Arc<Node>,
     directory: Arc<Directory>,
     rejoined: mpsc::Sender<()>,
+    nodes: Arc<AtomicUsize>,
     every: Duration,
     stop: CancellationToken,
 ) {
@@ -29,6 +36,7 @@ pub(super) async fn run(
                     // Fails only when the dispatcher is gone.
                     let _ = rejoined.send(()).await;
                 }
+                nodes.store(heartbeat.nodes, Ordering::Relaxed);
                 if (heartbeat.nodes, heartbeat.lanes) != (last.nodes, last.lanes) {
                     tracing::info!(nodes = heartbeat.nodes, lanes = heartbeat.lanes, "nodes changed");
                 }

@@ -5,7 +5,8 @@
 //!                                                        ├─► dispatcher ──► attempt ──► store (finish)
 //!                    store (retry rows) ──► poller ──────►┘   a queue per webhook,
 //!                                                             taken from in turns
-//!  lease: heartbeats, recovery, webhooks changed elsewhere
+//!  flow: how fast a webhook may be attempted · fair: who is next, and how much of the node for whom
+//!  failing: since when webhooks fail, until that is too long · lease: heartbeats, recovery, webhooks changed elsewhere
 //! ```
 //!
 //! Each part is a task with one loop. The engine stops in the order in which deliveries flow: no new claims, nothing new
@@ -14,24 +15,39 @@
 mod attempt;
 mod disable;
 mod dispatcher;
+mod failing;
+mod fair;
 mod feedback;
+mod flow;
 mod intake;
 mod lease;
 mod poller;
+mod queue;
 mod retry;
 mod retry_after;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
 
 use hookwright_store::{Node, NodeOptions, Store, StoreError};
 use tokio::{
-    sync::{Semaphore, mpsc},
+    sync::{Notify, Semaphore, mpsc},
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 
-use self::{attempt::AttemptContext, disable::Disabler, dispatcher::Dispatcher, poller::Poller};
+use self::{
+    attempt::AttemptContext,
+    disable::Disabler,
+    dispatcher::{Dispatcher, Shared},
+    failing::Keeper,
+    poller::Poller,
+};
 pub(crate) use self::{
+    fair::WEBHOOK_KIB_MAX,
+    flow::{BreakerState, Gauge, Limits as FlowLimits, Rate},
     intake::{Intake, IntakeError},
     retry::RetryPolicy,
 };
@@ -67,9 +83,11 @@ pub(crate) struct Engine {
     stop_claiming: CancellationToken,
     stop_starting: CancellationToken,
     interrupt: CancellationToken,
+    stop_keeping: CancellationToken,
     stop_lease: CancellationToken,
     poller: JoinHandle<()>,
     dispatcher: JoinHandle<()>,
+    keeper: JoinHandle<()>,
     lease: JoinHandle<()>,
 }
 
@@ -91,13 +109,20 @@ impl Engine {
         };
         let clock = store.clock().clone();
         let disabler = Disabler::new(store.clone(), Arc::clone(&directory));
+        let (keeper, failing) = Keeper::new(store.clone(), disabler.clone()).await?;
         let node = Arc::new(Node::join(store, options, accepted).await?);
         let memory = Arc::new(Semaphore::new(limits.memory_kib_max));
-        let intake = Intake::new(Arc::clone(&directory), node.publisher(), Arc::clone(&memory));
+        let intake = Intake::new(
+            Arc::clone(&directory),
+            clock.clone(),
+            node.publisher(),
+            Arc::clone(&memory),
+        );
 
         let stop_claiming = CancellationToken::new();
         let stop_starting = CancellationToken::new();
         let interrupt = CancellationToken::new();
+        let stop_keeping = CancellationToken::new();
         let stop_lease = CancellationToken::new();
 
         let (claimed, claimed_queue) = mpsc::channel(64);
@@ -110,7 +135,15 @@ impl Engine {
             interrupt: interrupt.clone(),
         });
         let (rejoined, rejoined_signal) = mpsc::channel(1);
-        let dispatcher = Dispatcher::new(context, Arc::clone(&node), &limits);
+        let (nodes, room) = (Arc::new(AtomicUsize::new(1)), Arc::new(Notify::new()));
+        let shared = Shared {
+            context,
+            node: Arc::clone(&node),
+            failing,
+            nodes: Arc::clone(&nodes),
+            room: Arc::clone(&room),
+        };
+        let dispatcher = Dispatcher::new(shared, &limits);
         let dispatcher = tokio::spawn(dispatcher.run(
             accepted_queue,
             claimed_queue,
@@ -122,13 +155,17 @@ impl Engine {
             clock,
             directory: Arc::clone(&directory),
             memory,
+            memory_kib_max: limits.memory_kib_max,
+            room,
             claimed,
         };
         let poller = tokio::spawn(poller.run(stop_claiming.clone()));
+        let keeper = tokio::spawn(keeper.run(stop_keeping.clone()));
         let lease = tokio::spawn(lease::run(
             Arc::clone(&node),
             directory,
             rejoined,
+            nodes,
             heartbeat_every,
             stop_lease.clone(),
         ));
@@ -139,9 +176,11 @@ impl Engine {
             stop_claiming,
             stop_starting,
             interrupt,
+            stop_keeping,
             stop_lease,
             poller,
             dispatcher,
+            keeper,
             lease,
         })
     }
@@ -167,6 +206,8 @@ impl Engine {
             self.interrupt.cancel();
             ended(dispatcher.await);
         }
+        self.stop_keeping.cancel();
+        ended(self.keeper.await);
         self.stop_lease.cancel();
         ended(self.lease.await);
         match Arc::into_inner(self.node) {
@@ -180,5 +221,23 @@ impl Engine {
 fn ended(result: Result<(), tokio::task::JoinError>) {
     if let Err(error) = result {
         tracing::error!(%error, "a part of the engine broke down");
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use hookwright_core::Secret;
+    use hookwright_store::{Store, TenantId, WebhookId, WebhookSettings};
+
+    /// Ids that only a store gives out.
+    pub(crate) async fn webhook_ids(store: &Store, count: usize) -> Vec<WebhookId> {
+        let mut ids = Vec::with_capacity(count);
+        for _ in 0..count {
+            let settings = WebhookSettings::new("generic", "https://example.com/");
+            let secret = Secret::parse("a secret of some length").unwrap();
+            let webhook = store.insert_webhook(TenantId::DEFAULT, settings, &[secret]).await;
+            ids.push(webhook.unwrap().id);
+        }
+        ids
     }
 }

@@ -9,12 +9,13 @@ use std::{
 use hookwright_store::{
     Clock, Due, End, Finish, Node, Origin, Slot, StoreError, Timestamp, Upcoming, Want, WebhookId,
 };
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     attempt::{Job, UNUSABLE_PAUSE},
-    intake::reserve,
+    fair::{Share, share_of},
+    flow::Gauge,
 };
 use crate::directory::Directory;
 
@@ -35,8 +36,14 @@ pub(super) struct Poller {
     pub(super) clock: Clock,
     pub(super) directory: Arc<Directory>,
     pub(super) memory: Arc<Semaphore>,
+    pub(super) memory_kib_max: usize,
+    /// A webhook of which more was wanted has room again.
+    pub(super) room: Arc<Notify>,
     pub(super) claimed: mpsc::Sender<Vec<Job>>,
 }
+
+/// Memory for claims, by webhook.
+type Reserved = HashMap<WebhookId, (Arc<Gauge>, Vec<Slot>)>;
 
 /// When to look again.
 #[derive(Debug, PartialEq, Eq)]
@@ -80,6 +87,7 @@ impl Poller {
                     // A burst of failures is one look, not one each.
                     tokio::time::sleep(BACKLOG_PAUSE).await;
                 }
+                () = self.room.notified() => tokio::time::sleep(backlog_pause.min(POLL_EVERY)).await,
             }
         }
     }
@@ -89,6 +97,14 @@ impl Poller {
         // What a stopped webhook holds stays where it is, however long it has been due.
         upcoming.retain(|row| !self.is_stopped(row.webhook));
         let now = self.clock.now();
+        for row in &mut upcoming {
+            // While its breaker is open, or the receiver has asked for a pause, nothing of a webhook is due.
+            let blocked_until = self
+                .directory
+                .webhook(row.webhook)
+                .and_then(|live| live.gauge.blocked_until());
+            row.due_at = row.due_at.max(blocked_until.unwrap_or(row.due_at));
+        }
         let alarm = upcoming
             .iter()
             .map(|row| row.due_at)
@@ -101,22 +117,36 @@ impl Poller {
                 backlog: false,
             });
         }
-        let (wants, mut slots) = self.reserve_for(&due);
+        let (wants, mut slots, crowded) = self.reserve_for(&due, now);
         let claimed = self.node.claim(&wants).await?;
         let mut counts: HashMap<WebhookId, usize> = HashMap::new();
         let mut jobs = Vec::with_capacity(claimed.len());
         for claim in claimed {
             *counts.entry(claim.webhook).or_default() += 1;
-            match slots.get_mut(&claim.webhook).and_then(Vec::pop) {
+            match slots.get_mut(&claim.webhook).and_then(|(_, slots)| slots.pop()) {
                 Some(slot) => jobs.push(job(claim, slot)),
                 None => self.of_unknown_webhook(claim).await?,
             }
         }
-        // Either more is due than was wanted, or there was no room to want any.
-        let backlog = wants.len() < due.len()
-            || wants
-                .iter()
-                .any(|want| counts.get(&want.webhook).copied().unwrap_or(0) == want.limit);
+        // Slots that are left over are given back before anybody is told what there is room for.
+        let gauges: HashMap<WebhookId, Arc<Gauge>> = slots
+            .into_iter()
+            .map(|(webhook, (gauge, _))| (webhook, gauge))
+            .collect();
+        let mut backlog = crowded;
+        for want in &wants {
+            let count = counts.get(&want.webhook).copied().unwrap_or(0);
+            let Some(gauge) = gauges.get(&want.webhook) else {
+                backlog |= count == want.limit;
+                continue;
+            };
+            gauge.claimed(u32::try_from(count).unwrap_or(u32::MAX));
+            if count == want.limit {
+                // More may be due. Where this one has its fill, the dispatcher says when it has room for more.
+                gauge.want();
+                backlog |= gauge.answers_want(now);
+            }
+        }
         if !jobs.is_empty() {
             // Fails only when the dispatcher is gone; the rows are still there.
             let _ = self.claimed.send(jobs).await;
@@ -130,19 +160,29 @@ impl Poller {
             .is_some_and(|live| live.is_stopped())
     }
 
-    /// Memory for each webhook that has due rows, and how many of them that is enough for.
-    fn reserve_for(&self, due: &[Upcoming]) -> (Vec<Want>, HashMap<WebhookId, Vec<Slot>>) {
+    /// Memory for each webhook that has due rows, how many of them that is enough for, and whether more memory would have
+    /// been wanted.
+    fn reserve_for(&self, due: &[Upcoming], now: Timestamp) -> (Vec<Want>, Reserved, bool) {
         let mut wants = Vec::with_capacity(due.len());
-        let mut slots = HashMap::new();
+        let mut slots = Reserved::new();
+        let mut crowded = false;
+        let share = Share::Claim {
+            total_kib: self.memory_kib_max,
+        };
         for row in due {
             let limit = match self.directory.webhook(row.webhook) {
                 Some(live) => {
-                    let reserved: Vec<Slot> =
-                        std::iter::from_fn(|| reserve(&self.memory, &live, PAYLOAD_GUESS_BYTES))
-                            .take(CLAIM_MAX)
-                            .collect();
+                    // Asked for before the room is looked at, so that room that comes in between is not missed.
+                    live.gauge.want();
+                    let room = live.gauge.claim_room(now).min(CLAIM_MAX);
+                    let reserved: Vec<Slot> = std::iter::from_fn(|| {
+                        share_of(&self.memory, &live.slots, &live.gauge, PAYLOAD_GUESS_BYTES, share)
+                    })
+                    .take(room)
+                    .collect();
                     let limit = reserved.len();
-                    slots.insert(row.webhook, reserved);
+                    crowded |= limit < room;
+                    slots.insert(row.webhook, (Arc::clone(&live.gauge), reserved));
                     limit
                 }
                 // Deleted, or of a tenant not read yet: the rows tell which.
@@ -156,7 +196,7 @@ impl Poller {
                 });
             }
         }
-        (wants, slots)
+        (wants, slots, crowded)
     }
 
     /// A delivery whose webhook is not in memory: after reading its tenant's webhooks it is due again, or cancelled.
@@ -185,7 +225,8 @@ impl Poller {
     }
 }
 
-async fn wait_for(clock: &Clock, alarm: Option<Timestamp>) {
+/// Returns when the moment comes; never without one.
+pub(super) async fn wait_for(clock: &Clock, alarm: Option<Timestamp>) {
     match alarm {
         Some(moment) => clock.sleep_until(moment).await,
         None => std::future::pending().await,

@@ -25,6 +25,7 @@ macro_rules! conformance {
 
 mod alerts;
 mod claims;
+mod failing;
 mod finish;
 mod harness;
 mod holds;
