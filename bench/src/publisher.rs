@@ -152,6 +152,7 @@ impl Publisher {
             event_type: EVENT_TYPE.into(),
             payload: self.payloads.payload(sequence),
             idempotency_key,
+            ..PublishRequest::default()
         });
         request.set_timeout(ATTEMPT_TIMEOUT);
         let answer = client.client.clone().publish(request).await;

@@ -82,6 +82,7 @@ on_both_stores! {
             event_type: "user.created".to_owned(),
             payload: "{}".into(),
             idempotency_key: "signup-17".to_owned(),
+            ..v1::PublishRequest::default()
         };
         let first = client.publish(request.clone()).await.unwrap().into_inner();
         let second = client.publish(request).await.unwrap().into_inner();

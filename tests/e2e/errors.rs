@@ -51,6 +51,7 @@ async fn try_publish(client: &mut Client, event_type: &str, payload: &[u8], key:
         event_type: event_type.to_owned(),
         payload: payload.to_vec().into(),
         idempotency_key: key.to_owned(),
+        ..v1::PublishRequest::default()
     };
     client.publish(request).await.map(|_| ())
 }

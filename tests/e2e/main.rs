@@ -8,6 +8,7 @@ mod harness;
 
 mod adversarial;
 mod alerts;
+mod catalogue;
 mod command_line;
 mod conformance;
 mod delivery;
@@ -15,6 +16,7 @@ mod encryption;
 mod errors;
 mod holds;
 mod hostile_receivers;
+mod matching;
 mod nodes;
 mod own_profiles;
 mod retries;

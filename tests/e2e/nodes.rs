@@ -86,6 +86,7 @@ on_both_stores! {
                             event_type: "user.created".to_owned(),
                             payload: "{}".into(),
                             idempotency_key: String::new(),
+                            ..v1::PublishRequest::default()
                         };
                         match client.publish(request).await {
                             Ok(published) => ids.push(published.into_inner().event_id),
@@ -127,6 +128,7 @@ async fn a_webhook_registered_on_one_node_is_used_by_the_next_publish_on_another
             event_type: "user.created".to_owned(),
             payload: "{}".into(),
             idempotency_key: String::new(),
+            ..v1::PublishRequest::default()
         };
         let published = on_second.publish(request).await.unwrap().into_inner();
         assert_eq!(published.delivery_count, number);

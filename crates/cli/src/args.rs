@@ -4,8 +4,8 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
     conformance::ConformanceArgs, deliveries::DeliveriesArgs, demo::DemoArgs, dev::DevArgs,
-    publish::PublishArgs, register::RegisterArgs, serve::ServeArgs, sign::SignArgs, verify::VerifyArgs,
-    webhook_state::WebhookStateArgs,
+    event_types::EventTypesArgs, publish::PublishArgs, register::RegisterArgs, serve::ServeArgs,
+    sign::SignArgs, verify::VerifyArgs, webhook_state::WebhookStateArgs,
 };
 
 /// Webhook delivery: publish an event once, and every customer that asked for it gets a signed POST, retried until it
@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Register(RegisterArgs),
     /// Publish an event.
     Publish(PublishArgs),
+    /// List, import and delete the event types of the catalogue.
+    EventTypes(EventTypesArgs),
     /// List deliveries, or show one with its attempts.
     Deliveries(DeliveriesArgs),
     /// Hold the deliveries of a webhook until it is resumed.

@@ -40,6 +40,7 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Demo(args) => commands::demo::run(args).await,
         Command::Register(args) => commands::register::run(args).await,
         Command::Publish(args) => commands::publish::run(args).await,
+        Command::EventTypes(args) => commands::event_types::run(args).await,
         Command::Deliveries(args) => commands::deliveries::run(args).await,
         Command::Pause(args) => commands::webhook_state::pause(args).await,
         Command::Resume(args) => commands::webhook_state::resume(args).await,

@@ -473,6 +473,14 @@ pub enum ProfileError {
         /// The bounds.
         reason: &'static str,
     },
+    /// An attribute cannot be found by what the profile says of it.
+    #[error("attribute `{name}`: {reason}")]
+    Attribute {
+        /// The attribute.
+        name: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// A definition that schemas share is not a schema, or could not be referred to.
     #[error("definition `{name}`: {reason}")]
     Definition {

@@ -1,4 +1,4 @@
-//! The webhooks of each tenant, ready to match and to deliver to.
+//! The webhooks of each tenant, loaded and ready to match and to deliver to.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -7,14 +7,14 @@ use std::{
 };
 
 use hookwright_core::{Profile, Registry, Signer, StatusSet, Verifier, jwe};
-use hookwright_store::{SigningWebhook, Store, StoreError, TenantId, Webhook, WebhookId};
+use hookwright_store::{SigningWebhook, Store, StoreError, TenantId, Timestamp, Webhook, WebhookId};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
-    alerts::is_operational,
     engine::{FlowLimits, Gauge, Rate, RetryPolicy, WEBHOOK_KIB_MAX},
+    matching::{Matcher, TenantIndex},
 };
 
 /// How long a webhook may fail before it is disabled, unless its owner or its profile says otherwise.
@@ -30,25 +30,13 @@ pub(crate) struct Directory {
     webhooks: RwLock<HashMap<WebhookId, Arc<LiveWebhook>>>,
 }
 
-/// A tenant's webhooks by what they want.
-#[derive(Debug, Default)]
-pub(crate) struct TenantIndex {
-    pub(crate) version: i64,
-    all: Vec<Arc<LiveWebhook>>,
-    /// Those that want everything.
-    every_type: Vec<usize>,
-    exact: HashMap<String, Vec<usize>>,
-    /// By what stands before `.*`, the dot included.
-    prefixes: HashMap<String, Vec<usize>>,
-    /// Webhooks that this node does not know how to deliver to.
-    unusable: HashSet<WebhookId>,
-}
-
 /// A webhook with all that an attempt needs worked out.
 #[derive(Debug)]
 pub(crate) struct LiveWebhook {
     pub(crate) webhook: Webhook,
     pub(crate) profile: Arc<Profile>,
+    /// Which events it gets.
+    pub(crate) matcher: Matcher,
     pub(crate) signer: Signer,
     pub(crate) verifier: Verifier,
     pub(crate) url: Url,
@@ -98,6 +86,11 @@ impl Directory {
         &self.registry
     }
 
+    /// The store's time, which filters can ask for.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.store.clock().now()
+    }
+
     /// A tenant's webhooks, as of the last reading.
     pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<Arc<TenantIndex>, StoreError> {
         let known = self
@@ -135,10 +128,7 @@ impl Directory {
                 }
             }
         }
-        let index = Arc::new(TenantIndex {
-            unusable,
-            ..TenantIndex::build(read.version, live)
-        });
+        let index = Arc::new(TenantIndex::build(read.version, live, unusable));
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(newer) = tenants.get(&tenant).filter(|known| known.version > index.version) {
             // Two readings overtook each other.
@@ -147,7 +137,7 @@ impl Directory {
         tenants.insert(tenant, Arc::clone(&index));
         let mut webhooks = self.webhooks.write().unwrap_or_else(PoisonError::into_inner);
         webhooks.retain(|_, live| live.webhook.tenant != tenant);
-        webhooks.extend(index.all.iter().map(|live| (live.id(), Arc::clone(live))));
+        webhooks.extend(index.all().iter().map(|live| (live.id(), Arc::clone(live))));
         Ok(index)
     }
 
@@ -206,6 +196,7 @@ fn enliven(
         .map_err(|error| error.to_string())?;
     let signer = Signer::for_profile(&profile, &secrets).map_err(|error| error.to_string())?;
     let verifier = Verifier::for_profile(&profile, &secrets).map_err(|error| error.to_string())?;
+    let matcher = Matcher::build(settings, &profile)?;
     let url = Url::parse(&settings.url).map_err(|error| error.to_string())?;
     let mut headers = HeaderMap::new();
     for (name, value) in &settings.headers.0 {
@@ -238,6 +229,7 @@ fn enliven(
     Ok(LiveWebhook {
         success: own(&settings.success_statuses)?,
         retry,
+        matcher,
         signer,
         verifier,
         url,
@@ -267,142 +259,5 @@ fn flow_limits(webhook: &Webhook, profile: &Profile) -> FlowLimits {
         // Never.
         .filter(|after| !after.is_zero()),
         changed_at: Some(webhook.updated_at),
-    }
-}
-
-impl TenantIndex {
-    fn build(version: i64, all: Vec<Arc<LiveWebhook>>) -> Self {
-        let mut index = Self {
-            version,
-            ..Self::default()
-        };
-        for (position, live) in all.iter().enumerate() {
-            let settings = &live.webhook.settings;
-            let wants_everything =
-                settings.event_types.is_empty() || settings.event_types.iter().any(|pattern| pattern == "*");
-            if wants_everything {
-                index.every_type.push(position);
-            }
-            for pattern in &settings.event_types {
-                // "*" has been seen to, and leaves nothing to the patterns beside it but what the service says of itself.
-                if wants_everything && !is_operational(pattern) {
-                    continue;
-                }
-                let (key, positions) = match pattern.strip_suffix('*') {
-                    Some(prefix) => (prefix, &mut index.prefixes),
-                    None => (pattern.as_str(), &mut index.exact),
-                };
-                positions.entry(key.to_owned()).or_default().push(position);
-            }
-        }
-        index.all = all;
-        index
-    }
-
-    /// Whether there is such a webhook and this node does not know how to deliver to it: its profile is not known here.
-    pub(crate) fn is_unusable(&self, webhook: WebhookId) -> bool {
-        self.unusable.contains(&webhook)
-    }
-
-    /// The webhooks that an event of this type goes to, oldest first, each once.
-    pub(crate) fn matching(&self, event_type: &str) -> Vec<&Arc<LiveWebhook>> {
-        // What the service says about itself goes to those that asked for it by name, not to customers who want "everything".
-        let mut positions = if is_operational(event_type) {
-            Vec::new()
-        } else {
-            self.every_type.clone()
-        };
-        positions.extend(self.exact.get(event_type).into_iter().flatten());
-        if !self.prefixes.is_empty() {
-            for (dot, _) in event_type.match_indices('.') {
-                positions.extend(self.prefixes.get(&event_type[..=dot]).into_iter().flatten());
-            }
-        }
-        positions.sort_unstable();
-        positions.dedup();
-        positions
-            .into_iter()
-            .filter_map(|position| self.all.get(position))
-            .collect()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use hookwright_core::Secret;
-    use hookwright_store::{Clock, StoreAddress, WebhookSettings};
-
-    use super::*;
-
-    async fn index_of(dir: &std::path::Path, patterns: &[&[&str]]) -> Arc<TenantIndex> {
-        let store = Store::open(&StoreAddress::Sqlite(dir.join("hookwright.db")), Clock::system())
-            .await
-            .unwrap();
-        for (number, patterns) in patterns.iter().enumerate() {
-            let settings = WebhookSettings {
-                name: number.to_string(),
-                event_types: patterns.iter().map(ToString::to_string).collect(),
-                ..WebhookSettings::new("generic", "https://example.com/")
-            };
-            let secret = Secret::parse("a secret of some length").unwrap();
-            store
-                .insert_webhook(TenantId::DEFAULT, settings, &[secret])
-                .await
-                .unwrap();
-        }
-        let directory = Directory::new(store, Arc::new(Registry::builtin()));
-        directory.tenant(TenantId::DEFAULT).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn an_event_goes_to_every_webhook_that_asked_for_it_and_to_each_once() {
-        let dir = tempfile::tempdir().unwrap();
-        let webhooks: [&[&str]; 6] = [
-            &["vault.created"],
-            &["vault.*", "vault.created"],
-            &["*"],
-            &[],
-            &["stream.*"],
-            &["vault.data.*"],
-        ];
-        let index = index_of(dir.path(), &webhooks).await;
-        let names = |event_type| {
-            let matching = index.matching(event_type);
-            matching
-                .iter()
-                .map(|live| live.webhook.settings.name.clone())
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(names("vault.created"), ["0", "1", "2", "3"]);
-        assert_eq!(names("vault.data.updated"), ["1", "2", "3", "5"]);
-        assert_eq!(
-            names("vault"),
-            ["2", "3"],
-            "vault.* is what stands below vault, not vault itself"
-        );
-        assert_eq!(names("vaults.created"), ["2", "3"]);
-        assert_eq!(names("stream.data"), ["2", "3", "4"]);
-    }
-
-    #[tokio::test]
-    async fn operational_events_go_only_to_those_that_asked_for_them() {
-        let dir = tempfile::tempdir().unwrap();
-        let webhooks: [&[&str]; 6] = [
-            &["*"],
-            &[],
-            &["*", "hookwright.*"],
-            &["hookwright.delivery.dead"],
-            &["hookwright.webhook.*"],
-            &["hookwright"],
-        ];
-        let index = index_of(dir.path(), &webhooks).await;
-        let names = |event_type| {
-            let matching = index.matching(event_type);
-            let names = matching.iter().map(|live| live.webhook.settings.name.clone());
-            names.collect::<Vec<_>>()
-        };
-        assert_eq!(names("hookwright.delivery.dead"), ["2", "3"]);
-        assert_eq!(names("hookwright.webhook.disabled"), ["2", "4"]);
-        assert_eq!(names("hookwrights.x"), ["0", "1", "2"]);
     }
 }

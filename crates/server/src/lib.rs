@@ -11,12 +11,14 @@
 
 mod alerts;
 mod api;
+mod catalogue;
 mod config;
 mod directory;
 mod egress;
 mod engine;
 mod lifecycle;
 mod maintenance;
+mod matching;
 
 pub use self::{
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},

@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use hookwright_core::Secret;
 
 use crate::{
-    Attempt, DeliveryId, Digest, Due, Event, EventId, FailingWebhook, Finish, Incarnation, Lane, Notice,
-    Recovery, Stop, StoreAddress, StoreError, TenantId, TenantWebhooks, Timestamp, Upcoming, Want, Webhook,
-    WebhookId,
+    Attempt, Catalogue, DeliveryId, Digest, Due, Event, EventId, EventType, FailingWebhook, Finish,
+    ImportOutcome, Incarnation, Lane, Notice, Recovery, Stop, StoreAddress, StoreError, TenantId,
+    TenantWebhooks, Timestamp, Upcoming, Want, Webhook, WebhookId,
     delivery::Facts,
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
@@ -96,6 +96,13 @@ impl Engine {
         /// Gives deliveries up that wait for a webhook which is stopped, oldest first, up to and including this event.
         give_up_held(tenant: TenantId, webhook: WebhookId, up_to: EventId, limit: usize, reason: &str, now: Timestamp)
             -> usize);
+
+    // The catalogue.
+    both!(event_types_after(tenant: TenantId, after: &str, limit: usize) -> Vec<EventType>);
+    both!(catalogue_version(tenant: TenantId) -> i64);
+    both!(catalogue(tenant: TenantId) -> Catalogue);
+    both!(import_event_types(tenant: TenantId, event_types: &[EventType], max: usize, now: Timestamp) -> ImportOutcome);
+    both!(delete_event_type(tenant: TenantId, name: &str) -> bool);
 
     // The log.
     both!(

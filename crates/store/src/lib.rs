@@ -26,6 +26,7 @@ mod delivery;
 mod engine;
 mod error;
 mod event;
+mod event_type;
 mod hold;
 mod id;
 pub mod node;
@@ -44,6 +45,7 @@ pub use self::{
     delivery::{Delivery, DeliveryDetail, DeliveryState, LastAttempt},
     error::{PublishError, StoreError},
     event::{Accepted, Destination, Event, NewEvent, Published, Slot},
+    event_type::{Catalogue, EventType, ImportOutcome},
     hold::HoldPolicy,
     id::{DeliveryId, EventId, IdError, Incarnation, Lane, TenantId, WebhookId},
     node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},

@@ -77,6 +77,12 @@ pub struct WebhookSettings {
     /// Who is told by e-mail when deliveries are given up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub alert_emails: Vec<String>,
+    /// Only events for which this expression is true; `None` is all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter: Option<String>,
+    /// Only events that have one of the values in each of these attributes.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub attributes: BTreeMap<String, Vec<String>>,
 }
 
 impl WebhookSettings {
@@ -99,6 +105,8 @@ impl WebhookSettings {
             disable_after: None,
             encryption: None,
             alert_emails: Vec::new(),
+            filter: None,
+            attributes: BTreeMap::new(),
         }
     }
 }

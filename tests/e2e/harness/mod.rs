@@ -113,6 +113,7 @@ pub(crate) async fn publish(client: &mut Client, event_type: &str, payload: &str
         event_type: event_type.to_owned(),
         payload: payload.to_owned().into(),
         idempotency_key: String::new(),
+        ..v1::PublishRequest::default()
     };
     client.publish(request).await.unwrap().into_inner().event_id
 }

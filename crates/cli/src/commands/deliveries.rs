@@ -168,6 +168,17 @@ async fn show(client: &mut Client, id: String, json: bool) -> Result<(), Failure
     println!("{STRONG}{}{STRONG:#}", delivery.id);
     println!("event    {} {}", event.id, event.r#type);
     println!("webhook  {}", delivery.webhook_id);
+    if let Some(explanation) = &found.match_explanation {
+        let matches = if explanation.matched {
+            "matches"
+        } else {
+            "no match"
+        };
+        println!(
+            "{matches:<8} {} {FAINT}(by the webhook's settings of now){FAINT:#}",
+            explanation.text
+        );
+    }
     let rows: Vec<_> = found
         .attempts
         .iter()

@@ -155,6 +155,7 @@ impl Demo {
                     event_type: event_type.to_owned(),
                     payload: sample.as_bytes().to_vec().into(),
                     idempotency_key: String::new(),
+                    ..v1::PublishRequest::default()
                 };
                 published.push(client.publish(request).await?.into_inner().event_id);
             }

@@ -10,7 +10,7 @@ use crate::{
     client,
     failure::Failure,
     input::read_bytes,
-    terminal::{FAINT, STRONG},
+    terminal::{Cell, FAINT, GOOD, STRONG, WAITING, print_table},
 };
 
 #[derive(Debug, Args)]
@@ -27,6 +27,14 @@ pub(crate) struct PublishArgs {
     #[arg(long, default_value = "", hide_default_value = true)]
     idempotency_key: String,
 
+    /// Check type and payload against the event catalogue first, and store nothing if they do not fit.
+    #[arg(long)]
+    validate: bool,
+
+    /// Store nothing; show which webhooks would get the event, and why the others would not.
+    #[arg(long, conflicts_with = "idempotency_key")]
+    dry_run: bool,
+
     #[command(flatten)]
     client: ClientArgs,
 }
@@ -34,10 +42,20 @@ pub(crate) struct PublishArgs {
 pub(crate) async fn run(args: PublishArgs) -> Result<(), Failure> {
     let payload = read_bytes(&args.data)?.into();
     let mut client = client::connect(&args.client.server).await?;
+    if args.dry_run {
+        let request = v1::DryRunPublishRequest {
+            event_type: args.event_type,
+            payload,
+            validate_payload: args.validate,
+        };
+        let answer = client.dry_run_publish(request).await?.into_inner();
+        return show_dry_run(&answer, args.client.json);
+    }
     let request = v1::PublishRequest {
         event_type: args.event_type,
         payload,
         idempotency_key: args.idempotency_key,
+        validate_payload: args.validate,
     };
     let published = client.publish(request).await?.into_inner();
     if args.client.json {
@@ -61,5 +79,36 @@ pub(crate) async fn run(args: PublishArgs) -> Result<(), Failure> {
         "{FAINT}See what became of it: hookwright deliveries --event {}{FAINT:#}",
         published.event_id
     );
+    Ok(())
+}
+
+fn show_dry_run(answer: &v1::DryRunPublishResponse, json: bool) -> Result<(), Failure> {
+    if json {
+        return print_json(answer);
+    }
+    println!(
+        "{STRONG}{} of {}{STRONG:#} webhooks would get it; nothing was stored",
+        answer.matched_count, answer.webhook_count
+    );
+    let rows: Vec<[Cell; 4]> = answer
+        .webhooks
+        .iter()
+        .map(|webhook| {
+            let (gets_it, style) = if webhook.matched {
+                ("yes", GOOD)
+            } else {
+                ("no", WAITING)
+            };
+            [
+                webhook.webhook_id.clone().into(),
+                webhook.webhook_name.clone().into(),
+                Cell::styled(gets_it, style),
+                webhook.text.clone().into(),
+            ]
+        })
+        .collect();
+    if !rows.is_empty() {
+        print_table(["WEBHOOK", "NAME", "GETS IT", "WHY"], &rows);
+    }
     Ok(())
 }

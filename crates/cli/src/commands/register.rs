@@ -1,6 +1,7 @@
 //! `hookwright register`.
 
 use std::{
+    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -15,7 +16,7 @@ use crate::{
     args::ClientArgs,
     client,
     failure::Failure,
-    input::{parse_duration, parse_header},
+    input::{parse_attribute, parse_duration, parse_header},
     terminal::{FAINT, STRONG},
 };
 
@@ -35,6 +36,20 @@ pub(crate) struct RegisterArgs {
     /// Event types, separated by commas: vault.created, vault.* or *. All when not given.
     #[arg(long, value_delimiter = ',', value_name = "TYPES")]
     events: Vec<String>,
+
+    /// Only events for which this expression (CEL) is true, such as 'data.amount > 100'. docs/matching.md has the rules.
+    #[arg(
+        long,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "EXPRESSION"
+    )]
+    filter: String,
+
+    /// Only events with this value in an attribute of the profile, such as `vaultIds=vault_1`. Given again with the same
+    /// name, any of the values will do; with another name, both have to fit.
+    #[arg(long = "attribute", value_parser = parse_attribute, value_name = "NAME=VALUE")]
+    attributes: Vec<(String, String)>,
 
     /// A name for people.
     #[arg(long, default_value = "")]
@@ -77,7 +92,13 @@ pub(crate) struct RegisterArgs {
 pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
     let retry_policy = (!args.retry.is_empty()).then(|| list_policy(&args.retry));
     let encryption = args.encrypt_to.as_deref().map(encryption).transpose()?;
+    let mut attributes: HashMap<String, v1::AttributeValues> = HashMap::new();
+    for (name, value) in args.attributes {
+        attributes.entry(name).or_default().values.push(value);
+    }
     let webhook = v1::Webhook {
+        filter: args.filter,
+        attributes,
         encryption,
         name: args.name,
         url: args.url,

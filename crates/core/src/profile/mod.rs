@@ -15,6 +15,7 @@
 //! # content_type = "application/json"
 //! schedule = { delays = ["30s", "5m"] } # see the schedule module
 //! # max_age = "3d"                      # no attempt of an event that is older; without it, the schedule alone decides
+//! # attribute_pointers = true           # webhooks can choose by any JSON pointer, such as `/customer/id`
 //! # success = "2xx"                     # answers that count as delivered: "200", "2xx", "200-204", or a list of these
 //! # permanent = ["404", "422"]          # answers after which there is no other attempt; none when not given
 //! # hold = { max_deliveries = 100000, max_age = "7d" } # how much is held for a paused or disabled webhook
@@ -28,6 +29,9 @@
 //!
 //! [headers]                             # beside the signature; the variables are {id} and {type}
 //! X-Acme-Event = "{type}"
+//!
+//! [attributes]                          # what webhooks can choose events by: JSON pointers into an event's data
+//! userIds = "/id"                       # or a list, of which the first that finds something counts
 //!
 //! [definitions]                         # what several schemas share; they refer to it as `#/$defs/NAME`
 //! user = '{ "type": "object", "required": ["id"] }'
@@ -50,6 +54,7 @@
 //!
 //! The same keys make a description in JSON. A name is 1 to 64 lower-case letters, digits and hyphens.
 
+mod attributes;
 mod builtin;
 mod catalogue;
 mod schedule;
@@ -62,6 +67,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use self::attributes::Attributes;
 pub use self::catalogue::{EventType, SampleOrigin};
 use self::schedule::Span;
 pub use self::schedule::{Jitter, MAX_ATTEMPTS, MAX_DELAY, Schedule};
@@ -133,6 +139,8 @@ pub struct Profile {
     /// How long a webhook may fail without a success in between before it is disabled; zero is for ever. `None` leaves it to
     /// the service.
     pub disable_after: Option<Duration>,
+    /// What webhooks can choose events by, beside their type.
+    pub attributes: Attributes,
     content_type: String,
     headers: Vec<ExtraHeader>,
     envelope: Envelope,
@@ -362,6 +370,10 @@ struct Description {
     #[serde(default)]
     headers: BTreeMap<String, String>,
     #[serde(default)]
+    attributes: BTreeMap<String, attributes::Places>,
+    #[serde(default)]
+    attribute_pointers: bool,
+    #[serde(default)]
     definitions: catalogue::Definitions,
     #[serde(default, rename = "event")]
     event_types: Vec<catalogue::Entry>,
@@ -414,6 +426,7 @@ impl Description {
             permanent: description.permanent,
             hold: description.hold.into(),
             disable_after: description.disable_after.map(|after| after.0),
+            attributes: Attributes::new(description.attributes, description.attribute_pointers)?,
             success: description.success,
             content_type: description
                 .content_type

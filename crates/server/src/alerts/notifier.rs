@@ -10,6 +10,7 @@ use super::{event::Operational, facts::Facts};
 use crate::{
     directory::Directory,
     engine::{Intake, IntakeError},
+    matching::Subject,
 };
 
 /// Notices read at a time.
@@ -97,7 +98,11 @@ impl Notifier {
 
     async fn publish(&self, notice: &Notice, event: Operational) -> Result<(), Failure> {
         let index = self.directory.tenant(notice.tenant).await?;
-        if index.matching(event.event_type).is_empty() {
+        let now = self.directory.now().unix_seconds();
+        let subject = Subject::new(event.event_type, now, event.payload.as_bytes());
+        let is_wanted = !index.matching(&subject).is_empty();
+        drop(subject);
+        if !is_wanted {
             // Nobody asked for it. A receiver that is down must not fill the log with events that go nowhere.
             return Ok(());
         }

@@ -39,6 +39,12 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
         }),
         max_in_flight: settings.max_in_flight.unwrap_or(0),
         disable_after: settings.disable_after.map(duration),
+        filter: settings.filter.unwrap_or_default(),
+        attributes: settings
+            .attributes
+            .into_iter()
+            .map(|(name, values)| (name, v1::AttributeValues { values }))
+            .collect(),
     }
 }
 

@@ -1,10 +1,10 @@
-//! `GetDelivery`: one delivery with its event and attempts.
+//! `GetDelivery`: one delivery with its event and attempts, and why the webhook gets such an event.
 
 use hookwright_proto::v1;
-use hookwright_store::{Delivery, DeliveryState};
+use hookwright_store::{Delivery, DeliveryState, Event, WebhookId};
 
-use super::{Service, convert, error::ApiError, validate};
-use crate::maintenance::hold_policy;
+use super::{Service, clauses, convert, error::ApiError, validate};
+use crate::{maintenance::hold_policy, matching::Subject};
 
 impl Service {
     pub(super) async fn get_delivery(
@@ -19,6 +19,7 @@ impl Service {
             .ok_or(ApiError::DeliveryNotFound(request.id))?;
         let hold = self.hold(&detail.delivery).await?;
         Ok(v1::GetDeliveryResponse {
+            match_explanation: self.explain_now(id.webhook, &detail.event).await?,
             delivery: Some(convert::delivery(detail.delivery)),
             event: Some(convert::event(detail.event)),
             attempts: detail.attempts.into_iter().map(convert::attempt).collect(),
@@ -35,5 +36,20 @@ impl Service {
             let policy = hold_policy(&webhook.settings, self.directory.registry());
             convert::hold(delivery, policy.max_age)
         }))
+    }
+
+    /// By the webhook's settings of this moment; none when it is deleted.
+    async fn explain_now(
+        &self,
+        webhook: WebhookId,
+        event: &Event,
+    ) -> Result<Option<v1::MatchExplanation>, ApiError> {
+        let index = self.directory.tenant(self.tenant()).await?;
+        let Some(live) = index.all().iter().find(|live| live.id() == webhook) else {
+            return Ok(index.is_unusable(webhook).then(|| clauses::unusable(webhook)));
+        };
+        let created_at = event.id.created_at().unix_seconds();
+        let subject = Subject::new(&event.event_type, created_at, &event.payload);
+        Ok(Some(clauses::explain(live, &subject, &event.event_type)))
     }
 }

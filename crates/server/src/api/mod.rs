@@ -1,9 +1,12 @@
 //! The gRPC API: one file per RPC, each reads "validate, do, answer".
 
 mod alert;
+mod clauses;
 mod convert;
 mod delete_webhook;
+mod dry_run_publish;
 mod error;
+mod event_types;
 mod flow;
 mod get_delivery;
 mod get_webhook;
@@ -29,13 +32,14 @@ use hookwright_store::{Store, TenantId};
 use tonic::{Request, Response, Status};
 
 use self::verify_rate::VerifyRate;
-use crate::{directory::Directory, egress::EgressRules, engine::Intake};
+use crate::{catalogue::Catalogues, directory::Directory, egress::EgressRules, engine::Intake};
 
 /// The service behind `hookwright.v1.WebhookService`.
 pub(crate) struct Service {
     store: Store,
     intake: Intake,
     directory: Arc<Directory>,
+    catalogues: Catalogues,
     egress: EgressRules,
     limits: Limits,
     verify_rate: VerifyRate,
@@ -61,6 +65,7 @@ impl Service {
         limits: Limits,
     ) -> Self {
         Self {
+            catalogues: Catalogues::new(store.clone()),
             store,
             intake,
             directory,
@@ -107,6 +112,10 @@ rpcs! {
     pause_webhook(PauseWebhookRequest) -> PauseWebhookResponse;
     resume_webhook(ResumeWebhookRequest) -> ResumeWebhookResponse;
     publish(PublishRequest) -> PublishResponse;
+    dry_run_publish(DryRunPublishRequest) -> DryRunPublishResponse;
+    list_event_types(ListEventTypesRequest) -> ListEventTypesResponse;
+    import_event_types(ImportEventTypesRequest) -> ImportEventTypesResponse;
+    delete_event_type(DeleteEventTypeRequest) -> DeleteEventTypeResponse;
     list_deliveries(ListDeliveriesRequest) -> ListDeliveriesResponse;
     get_delivery(GetDeliveryRequest) -> GetDeliveryResponse;
     verify(VerifyRequest) -> VerifyResponse;

@@ -14,18 +14,36 @@ pub(super) fn read<I: std::str::FromStr>(list: &impl Hash, token: &str) -> Resul
     if token.is_empty() {
         return Ok(None);
     }
-    let refused = || {
-        Violation::new(
-            "page_token",
-            Reason::InvalidPageToken,
-            "not a token of this list; pass next_page_token of the page before, with the same filters",
-        )
-    };
     let (id, written) = token.split_once('.').ok_or_else(refused)?;
     if written != check(list) {
         return Err(refused());
     }
     id.parse().map(Some).map_err(|_| refused())
+}
+
+fn refused() -> Violation {
+    Violation::new(
+        "page_token",
+        Reason::InvalidPageToken,
+        "not a token of this list; pass next_page_token of the page before, with the same filters",
+    )
+}
+
+/// Writes a token for the place of a text.
+pub(super) fn write_text(list: &impl Hash, text: &str) -> String {
+    format!("{text}.{}", check(list))
+}
+
+/// Reads a token for the place of a text; none when it is empty.
+pub(super) fn read_text(list: &impl Hash, token: &str) -> Result<Option<String>, Violation> {
+    // Texts can have full stops, so the check is what stands behind the last one.
+    if token.is_empty() {
+        return Ok(None);
+    }
+    match token.rsplit_once('.') {
+        Some((text, written)) if written == check(list) => Ok(Some(text.to_owned())),
+        _ => Err(refused()),
+    }
 }
 
 /// Tells a token of another list, so that a mix-up is an error and not a gap. It protects nothing.

@@ -1,5 +1,6 @@
 //! `Publish`: accept an event. Answered after the commit.
 
+use bytes::Bytes;
 use hookwright_proto::v1;
 
 use super::{
@@ -8,8 +9,38 @@ use super::{
     validate::{self, Violations},
 };
 
+/// An event that may be published.
+pub(super) struct AcceptableEvent {
+    pub(super) event_type: String,
+    pub(super) payload: Bytes,
+    pub(super) idempotency_key: Option<String>,
+}
+
 impl Service {
     pub(super) async fn publish(&self, request: v1::PublishRequest) -> Result<v1::PublishResponse, ApiError> {
+        let event = self.accept_event(request).await?;
+        let published = self
+            .intake
+            .publish(
+                self.tenant(),
+                event.event_type,
+                event.payload,
+                event.idempotency_key,
+            )
+            .await?;
+        Ok(v1::PublishResponse {
+            event_id: published.event.to_string(),
+            delivery_count: u32::try_from(published.delivery_count).unwrap_or(u32::MAX),
+            duplicate: published.duplicate,
+            create_time: Some(convert::timestamp(published.event.created_at())),
+        })
+    }
+
+    /// Checks an event, against the catalogue too when that is asked for.
+    pub(super) async fn accept_event(
+        &self,
+        request: v1::PublishRequest,
+    ) -> Result<AcceptableEvent, ApiError> {
         let mut violations = Violations::default();
         let event_type = violations
             .check(validate::event_type("event_type", request.event_type).and_then(alert::not_operational));
@@ -22,18 +53,17 @@ impl Service {
             "idempotency_key",
             request.idempotency_key,
         ));
-        let (Some(event_type), Some(()), Some(key)) = (event_type, payload, key) else {
+        let (Some(event_type), Some(()), Some(idempotency_key)) = (event_type, payload, key) else {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
-        let published = self
-            .intake
-            .publish(self.tenant(), event_type, request.payload, key)
-            .await?;
-        Ok(v1::PublishResponse {
-            event_id: published.event.to_string(),
-            delivery_count: u32::try_from(published.delivery_count).unwrap_or(u32::MAX),
-            duplicate: published.duplicate,
-            create_time: Some(convert::timestamp(published.event.created_at())),
+        if request.validate_payload {
+            self.check_against_catalogue(&event_type, &request.payload)
+                .await?;
+        }
+        Ok(AcceptableEvent {
+            event_type,
+            payload: request.payload,
+            idempotency_key,
         })
     }
 }

@@ -5,7 +5,7 @@ use hookwright_proto::v1;
 use hookwright_store::{Stop, Timestamp, WebhookSettings};
 
 use super::{
-    alert,
+    alert, clauses,
     error::{Reason, Violation},
     flow, policies,
     validate::{self, Violations},
@@ -61,6 +61,9 @@ fields! {
         validate::encryption("webhook.encryption", new.encryption.as_ref()) => encryption;
     "alert_emails": |new, _context|
         alert::emails("webhook.alert_emails", &new.alert_emails) => alert_emails;
+    "filter": |new, _context| clauses::filter("webhook.filter", &new.filter) => filter;
+    "attributes": |new, context|
+        clauses::attributes("webhook.attributes", new.attributes.clone(), context.profile) => attributes;
 }
 
 /// All fields of a new webhook.

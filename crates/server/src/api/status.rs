@@ -19,6 +19,15 @@ impl From<ApiError> for Status {
             ApiError::Invalid(violations) => invalid(&violations),
             ApiError::WebhookNotFound(id) => not_found("WEBHOOK_NOT_FOUND", "webhook", &id),
             ApiError::DeliveryNotFound(id) => not_found("DELIVERY_NOT_FOUND", "delivery", &id),
+            ApiError::EventTypeNotFound(name) => not_found("EVENT_TYPE_NOT_FOUND", "event type", &name),
+            ApiError::Broken(part) => status(
+                Code::Internal,
+                "INTERNAL",
+                format!(
+                    "{part} ended in a way that it should not; nothing was stored, and the log has details"
+                ),
+                [],
+            ),
             ApiError::KeyReused(event) => status(
                 Code::AlreadyExists,
                 "IDEMPOTENCY_KEY_REUSED",

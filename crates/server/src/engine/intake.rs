@@ -9,7 +9,10 @@ use hookwright_store::{
 use tokio::sync::Semaphore;
 
 use super::fair::{Share, share_of};
-use crate::directory::{Directory, LiveWebhook};
+use crate::{
+    directory::{Directory, LiveWebhook},
+    matching::{Subject, TenantIndex},
+};
 
 /// How often a publish starts over because the tenant's webhooks changed under it. Each time it has read them anew, so
 /// reaching this takes somebody who changes webhooks without a pause.
@@ -17,6 +20,8 @@ const STALE_MAX: usize = 20;
 /// Publishes under way at a time, about a third of a second's worth. More would only be answered later, and hold memory
 /// meanwhile: whoever asks then is told at once, and can slow down.
 const PUBLISHES_MAX: usize = 4_096;
+/// Beyond this many bytes that filters together look at, other publishes on the same thread would notice.
+const FILTERED_BYTES_INLINE_MAX: usize = 64 * 1_024;
 
 /// Accepts events: chooses their webhooks, sets memory aside for the first attempts, stores them.
 #[derive(Clone, Debug)]
@@ -72,14 +77,7 @@ impl Intake {
         let mut index = self.directory.tenant(tenant).await?;
         let mut tries = 0;
         loop {
-            let destinations = index
-                .matching(&event_type)
-                .into_iter()
-                .map(|live| Destination {
-                    webhook: live.id(),
-                    slot: self.reserve(live, payload.len()),
-                })
-                .collect();
+            let destinations = self.destinations(&index, &event_type, &payload).await;
             let event = NewEvent {
                 tenant,
                 tenant_version: index.version,
@@ -95,6 +93,46 @@ impl Intake {
                 }
                 result => return Ok(result?),
             }
+        }
+    }
+
+    /// The webhooks that an event goes to, each with memory for it where there is some.
+    async fn destinations(
+        &self,
+        index: &Arc<TenantIndex>,
+        event_type: &str,
+        payload: &Bytes,
+    ) -> Vec<Destination> {
+        let now = self.clock.now().unix_seconds();
+        let work = index.payload_readers(event_type).saturating_mul(payload.len());
+        if work <= FILTERED_BYTES_INLINE_MAX {
+            let matching = index.matching(&Subject::new(event_type, now, payload));
+            return matching
+                .into_iter()
+                .map(|live| self.destination(live, payload))
+                .collect();
+        }
+        let matching = tokio::task::spawn_blocking({
+            let (index, event_type, payload) = (Arc::clone(index), event_type.to_owned(), payload.clone());
+            move || {
+                let subject = Subject::new(&event_type, now, &payload);
+                let matching = index.matching(&subject);
+                matching.into_iter().map(Arc::clone).collect::<Vec<_>>()
+            }
+        });
+        match matching.await {
+            Ok(matching) => matching
+                .iter()
+                .map(|live| self.destination(live, payload))
+                .collect(),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    }
+
+    fn destination(&self, live: &LiveWebhook, payload: &Bytes) -> Destination {
+        Destination {
+            webhook: live.id(),
+            slot: self.reserve(live, payload.len()),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The PostgreSQL engine. Statements are checked against the schema when this crate is compiled.
 
 mod alerts;
+mod event_types;
 mod failing;
 mod finish;
 mod holds;

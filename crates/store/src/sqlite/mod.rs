@@ -4,6 +4,7 @@
 //! write many rows each, because SQLite spends its time per statement, and the conformance suite checks them.
 
 mod alerts;
+mod event_types;
 mod failing;
 mod finish;
 mod holds;

@@ -25,6 +25,7 @@ macro_rules! conformance {
 
 mod alerts;
 mod claims;
+mod event_types;
 mod failing;
 mod finish;
 mod harness;

@@ -1,0 +1,74 @@
+//! A tenant's webhooks by what they want.
+
+use std::{collections::HashSet, sync::Arc};
+
+use hookwright_store::WebhookId;
+
+use super::{Subject, Verdict, types::TypeIndex};
+use crate::directory::LiveWebhook;
+
+/// A tenant's webhooks by what they want.
+#[derive(Debug, Default)]
+pub(crate) struct TenantIndex {
+    pub(crate) version: i64,
+    /// Oldest first.
+    all: Vec<Arc<LiveWebhook>>,
+    types: TypeIndex,
+    /// Webhooks that this node does not know how to deliver to.
+    unusable: HashSet<WebhookId>,
+}
+
+impl TenantIndex {
+    pub(crate) fn build(version: i64, all: Vec<Arc<LiveWebhook>>, unusable: HashSet<WebhookId>) -> Self {
+        let mut types = TypeIndex::default();
+        for (position, live) in all.iter().enumerate() {
+            types.add(position, live.matcher.patterns());
+        }
+        Self {
+            version,
+            all,
+            types,
+            unusable,
+        }
+    }
+
+    /// All webhooks that can be delivered to, oldest first.
+    pub(crate) fn all(&self) -> &[Arc<LiveWebhook>] {
+        &self.all
+    }
+
+    /// Whether there is such a webhook and this node does not know how to deliver to it: its profile is not known here.
+    pub(crate) fn is_unusable(&self, webhook: WebhookId) -> bool {
+        self.unusable.contains(&webhook)
+    }
+
+    /// Those that this node does not know how to deliver to.
+    pub(crate) fn unusable(&self) -> impl Iterator<Item = WebhookId> {
+        self.unusable.iter().copied()
+    }
+
+    /// How many webhooks want events of this type and have to see the payload.
+    pub(crate) fn payload_readers(&self, event_type: &str) -> usize {
+        let wanting = self.types.positions(event_type).into_iter();
+        wanting
+            .filter_map(|position| self.all.get(position))
+            .filter(|live| live.matcher.reads_payload())
+            .count()
+    }
+
+    /// The webhooks that an event goes to, oldest first, each once.
+    pub(crate) fn matching(&self, subject: &Subject<'_>) -> Vec<&Arc<LiveWebhook>> {
+        let wanting = self.types.positions(subject.event_type).into_iter();
+        wanting
+            .filter_map(|position| self.all.get(position))
+            .filter(|live| match live.matcher.verdict_on_payload(subject) {
+                Verdict::Matched => true,
+                Verdict::FilterFailed { problem } => {
+                    tracing::debug!(webhook = %live.id(), problem, "a filter failed, so the event passes it by");
+                    false
+                }
+                _ => false,
+            })
+            .collect()
+    }
+}
