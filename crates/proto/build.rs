@@ -2,13 +2,14 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     "hookwright/v1/webhook.proto",
     "hookwright/v1/webhook_state.proto",
     "hookwright/v1/event.proto",
     "hookwright/v1/delivery.proto",
     "hookwright/v1/matching.proto",
     "hookwright/v1/event_type.proto",
+    "hookwright/v1/operation.proto",
     "hookwright/v1/webhook_service.proto",
 ];
 

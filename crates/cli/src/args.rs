@@ -3,9 +3,20 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::commands::{
-    conformance::ConformanceArgs, deliveries::DeliveriesArgs, demo::DemoArgs, dev::DevArgs,
-    event_types::EventTypesArgs, publish::PublishArgs, register::RegisterArgs, serve::ServeArgs,
-    sign::SignArgs, verify::VerifyArgs, webhook_state::WebhookStateArgs,
+    conformance::ConformanceArgs,
+    deliveries::DeliveriesArgs,
+    demo::DemoArgs,
+    dev::DevArgs,
+    event_types::EventTypesArgs,
+    publish::PublishArgs,
+    register::RegisterArgs,
+    replay::{CancelArgs, ReplayArgs, ReplaysArgs},
+    rotate_secret::RotateSecretArgs,
+    send_test::SendTestArgs,
+    serve::ServeArgs,
+    sign::SignArgs,
+    verify::VerifyArgs,
+    webhook_state::WebhookStateArgs,
 };
 
 /// Webhook delivery: publish an event once, and every customer that asked for it gets a signed POST, retried until it
@@ -44,6 +55,16 @@ pub(crate) enum Command {
     Pause(WebhookStateArgs),
     /// Deliver again to a webhook that was paused or disabled, first of all what is held for it.
     Resume(WebhookStateArgs),
+    /// Give a webhook a new secret; the old one signs beside it for a while.
+    RotateSecret(RotateSecretArgs),
+    /// Send a test event to one webhook and show the answer.
+    SendTest(SendTestArgs),
+    /// Deliver again: one delivery, or all that match.
+    Replay(ReplayArgs),
+    /// List replay jobs, or show one.
+    Replays(ReplaysArgs),
+    /// Cancel a delivery that waits, or a replay job.
+    Cancel(CancelArgs),
     /// Check the signature of a received request.
     Verify(VerifyArgs),
     /// Sign a body as a platform would, to test a receiver.

@@ -32,6 +32,11 @@ pub(crate) enum KeyPair {
     },
 }
 
+/// Both halves of the key pair that grows from this seed: the seed, then the public half.
+pub(crate) fn ed25519_from_seed(seed: &[u8; 32]) -> [u8; ed25519_dalek::KEYPAIR_LENGTH] {
+    ed25519_dalek::SigningKey::from_bytes(seed).to_keypair_bytes()
+}
+
 impl KeyPair {
     /// Reads either half; a private half brings its public one along. `None` for bytes that are neither, and for
     /// algorithms that this build leaves out.

@@ -67,6 +67,22 @@ impl Secret {
         Self(Zeroizing::new(text))
     }
 
+    /// Makes the private half of an Ed25519 key pair out of 32 random bytes, as Standard Webhooks writes it (`whsk_`).
+    pub fn key_pair_from_random(mut bytes: [u8; 32]) -> Self {
+        let pair = Zeroizing::new(crate::key_pair::ed25519_from_seed(&bytes));
+        bytes.zeroize();
+        // 5 characters of prefix and 88 of base64, for the same reason.
+        let mut text = String::with_capacity(96);
+        text.push_str(PRIVATE_PREFIX);
+        encode_base64_secret(pair.as_slice(), &mut text);
+        Self(Zeroizing::new(text))
+    }
+
+    /// Whether it is the private half of a key pair as Standard Webhooks writes it.
+    pub fn is_private_half(&self) -> bool {
+        self.0.starts_with(PRIVATE_PREFIX)
+    }
+
     /// The text. Name the reason wherever this is called; each call is a place where a secret can leak.
     pub fn expose(&self) -> &str {
         &self.0

@@ -22,6 +22,8 @@ pub struct Config {
     pub engine: EngineLimits,
     /// Where deliveries may go.
     pub egress: EgressRules,
+    /// The DNS name by which receivers know this service, in handshakes that ask for one.
+    pub origin: String,
     /// The profiles that webhooks can be registered with, and the schemes that requests can be verified by.
     pub registry: Arc<Registry>,
     /// Largest payload of an event, in bytes.
@@ -48,6 +50,7 @@ impl Config {
             node: NodeOptions::default(),
             engine: EngineLimits::default(),
             egress: EgressRules::default(),
+            origin: String::from("hookwright.localhost"),
             registry: Arc::new(Registry::builtin()),
             payload_bytes_max: 256 * 1024,
             verify_bytes_max: 1024 * 1024,

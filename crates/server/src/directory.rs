@@ -46,6 +46,8 @@ pub(crate) struct LiveWebhook {
     /// The answers that its owner takes for a success; `None` is the profile's rule.
     success: Option<StatusSet>,
     pub(crate) timeout: Duration,
+    /// When the first of its secrets stops signing: then it is read again.
+    pub(crate) secret_expires_at: Option<Timestamp>,
     /// Counts its part of this node's memory, in KiB.
     pub(crate) slots: Arc<Semaphore>,
     /// How fast it is attempted.
@@ -141,8 +143,11 @@ impl Directory {
         Ok(index)
     }
 
-    /// Reads the tenants again whose webhooks changed on other nodes.
+    /// Reads the tenants again whose webhooks changed on other nodes, or have a secret that has expired.
     pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
+        for tenant in self.with_expired_secrets() {
+            self.reload(tenant).await?;
+        }
         let known: HashMap<TenantId, i64> = {
             let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
             tenants
@@ -159,6 +164,15 @@ impl Directory {
             }
         }
         Ok(())
+    }
+
+    fn with_expired_secrets(&self) -> Vec<TenantId> {
+        let now = self.store.clock().now();
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let expired = tenants
+            .iter()
+            .filter(|(_, index)| index.secret_expires_at().is_some_and(|expiry| expiry <= now));
+        expired.map(|(tenant, _)| *tenant).collect()
     }
 
     fn enliven(&self, webhook: SigningWebhook) -> Option<Arc<LiveWebhook>> {
@@ -189,7 +203,11 @@ fn enliven(
     slots: Arc<Semaphore>,
     gauge: Arc<Gauge>,
 ) -> Result<LiveWebhook, String> {
-    let SigningWebhook { webhook, secrets } = webhook;
+    let SigningWebhook {
+        webhook,
+        secrets,
+        secret_expires_at,
+    } = webhook;
     let settings = &webhook.settings;
     let profile = registry
         .find_profile(&settings.profile)
@@ -235,6 +253,7 @@ fn enliven(
         url,
         headers,
         timeout: settings.timeout.unwrap_or(profile.timeout),
+        secret_expires_at,
         slots,
         gauge,
         profile,

@@ -12,7 +12,7 @@ use tonic_health::server::HealthReporter;
 use crate::{
     Config,
     alerts::Alerts,
-    api::{Limits, Service},
+    api::{Handshaker, Limits, Service},
     directory::Directory,
     egress::EgressClient,
     engine::Engine,
@@ -87,7 +87,7 @@ impl Server {
             config.node,
             config.engine,
             Arc::clone(&directory),
-            egress,
+            egress.clone(),
         )
         .await?;
 
@@ -98,6 +98,7 @@ impl Server {
             engine.intake(),
             directory,
             config.egress,
+            Handshaker::new(egress, config.origin),
             Limits {
                 payload_bytes: config.payload_bytes_max,
                 verify_bytes: config.verify_bytes_max,

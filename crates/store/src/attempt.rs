@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{DeliveryId, StoreError, TenantId, Timestamp};
+use crate::{DeliveryId, ReplayId, StoreError, TenantId, Timestamp};
 
 macro_rules! stored_as_number {
     ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $code:literal,)+ }) => {
@@ -87,6 +87,8 @@ pub struct Attempt {
     pub response: Option<Bytes>,
     /// When it scheduled the next attempt.
     pub next_at: Option<Timestamp>,
+    /// The replay that it belongs to.
+    pub replay: Option<ReplayId>,
 }
 
 /// The end of a delivery's stay with this node.

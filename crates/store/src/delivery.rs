@@ -1,6 +1,6 @@
 //! Deliveries as the log shows them: their state is derived, never stored.
 
-use crate::{Attempt, DeliveryId, Event, Outcome, Stop, Timestamp, attempt::Verdict};
+use crate::{Attempt, DeliveryId, Event, Outcome, ReplayId, Stop, Timestamp, attempt::Verdict};
 
 /// One event for one webhook, and what is to become of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub struct Delivery {
     pub last: Option<LastAttempt>,
     /// Why it was given up without another attempt, for people. `None` when an attempt decided.
     pub given_up: Option<String>,
+    /// The latest replay, if it was replayed.
+    pub replay: Option<ReplayId>,
+    /// Whether its event was made to test the webhook.
+    pub is_test: bool,
 }
 
 /// The latest attempt of a delivery, in short.
@@ -38,7 +42,9 @@ pub struct LastAttempt {
 ///     │ no slot   ▼             │
 ///     └───────► scheduled ──────┼──► dead        schedule exhausted, or held for too long
 ///                 ▲ │ failed    │
-///                 └─┘           └──► cancelled   the webhook was deleted
+///                 └─┘           └──► cancelled   its owner cancelled it, or deleted the webhook
+///
+///   delivered, dead and cancelled ── replay ──► scheduled
 /// ```
 ///
 /// What is scheduled is held while its webhook is stopped.
@@ -61,7 +67,7 @@ pub enum DeliveryState {
     Delivered,
     /// Given up.
     Dead,
-    /// The webhook was deleted first.
+    /// Its owner cancelled it, or deleted the webhook first.
     Cancelled,
 }
 
@@ -83,8 +89,14 @@ pub(crate) struct Facts {
     pub(crate) event_type: String,
     /// Whether publish handed it to the memory of a node that has not been recovered since.
     pub(crate) with_owner: bool,
+    /// HTTP exchanges: rows that record a cancellation are none.
+    pub(crate) attempt_count: u16,
     pub(crate) last: Option<LastFact>,
     pub(crate) due_at: Option<Timestamp>,
+    /// The number of the attempt that is due.
+    pub(crate) due_number: Option<u16>,
+    pub(crate) replay: Option<ReplayId>,
+    pub(crate) is_test: bool,
 }
 
 /// The attempt row with the highest number.
@@ -103,19 +115,24 @@ pub(crate) struct LastFact {
 impl From<Facts> for Delivery {
     fn from(facts: Facts) -> Self {
         let verdict = facts.last.as_ref().map(|last| last.verdict);
+        // A row for an attempt that was made already is about to go. One for a later attempt is a replay's.
+        let is_ahead = facts.due_number > facts.last.as_ref().map(|last| last.number);
         let state = match (verdict, facts.due_at) {
-            (Some(Verdict::Delivered), _) => DeliveryState::Delivered,
+            (Some(Verdict::Delivered), None) => DeliveryState::Delivered,
+            (Some(Verdict::Delivered), Some(_)) if !is_ahead => DeliveryState::Delivered,
             (_, Some(due_at)) => DeliveryState::Scheduled(due_at),
             (Some(Verdict::Dead), None) => DeliveryState::Dead,
             (None, None) if facts.with_owner => DeliveryState::Leased,
             // A retry row that is gone without a later attempt went with its webhook or with retention.
             (Some(Verdict::Cancelled | Verdict::Retry) | None, None) => DeliveryState::Cancelled,
         };
-        let attempt_count = facts.last.as_ref().map_or(0, |last| match last.outcome {
-            Some(_) => last.number,
-            None => last.number.saturating_sub(1),
-        });
-        let given_up = facts.last.as_ref().and_then(|last| last.given_up.clone());
+        let attempt_count = facts.attempt_count;
+        // After a replay it is of the past.
+        let given_up = facts
+            .last
+            .as_ref()
+            .and_then(|last| last.given_up.clone())
+            .filter(|_| state == DeliveryState::Dead);
         let last = facts.last.and_then(|last| {
             let outcome = last.outcome?;
             Some(LastAttempt {
@@ -131,6 +148,8 @@ impl From<Facts> for Delivery {
             attempt_count,
             last,
             given_up,
+            replay: facts.replay,
+            is_test: facts.is_test,
         }
     }
 }

@@ -6,11 +6,13 @@ use hookwright_core::Secret;
 
 use crate::{
     Attempt, Catalogue, DeliveryId, Digest, Due, Event, EventId, EventType, FailingWebhook, Finish,
-    ImportOutcome, Incarnation, Lane, Notice, Recovery, Stop, StoreAddress, StoreError, TenantId,
-    TenantWebhooks, Timestamp, Upcoming, Want, Webhook, WebhookId,
+    ImportOutcome, Incarnation, Lane, NewReplay, Notice, Recovery, Replay, ReplayFilter, ReplayId,
+    ReplayState, ReplayStep, Rotated, Stop, StoreAddress, StoreError, TenantId, TenantWebhooks, Timestamp,
+    Upcoming, Want, Webhook, WebhookId,
     delivery::Facts,
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
+    replay::Batch,
     sqlite::Sqlite,
     webhook::Change,
 };
@@ -65,13 +67,16 @@ impl Engine {
     // Webhooks.
     both!(tenant(name: &str) -> TenantId);
     both!(tenants_changed_since(version: i64) -> Vec<(TenantId, i64)>);
-    both!(tenant_webhooks(tenant: TenantId) -> TenantWebhooks);
+    both!(tenant_webhooks(tenant: TenantId, now: Timestamp) -> TenantWebhooks);
     both!(insert_webhook(webhook: &Webhook, secrets: &[Secret]) -> ());
     both!(webhook(tenant: TenantId, id: WebhookId) -> Option<Webhook>);
     both!(webhooks_before(tenant: TenantId, before: WebhookId, limit: usize) -> Vec<Webhook>);
     both!(
         /// Reads, changes and writes settings with nobody in between.
         change_webhook(tenant: TenantId, id: WebhookId, change: Change<'_>, now: Timestamp) -> Option<Webhook>);
+    both!(
+        /// `secret` becomes the newest one; the others expire at `old_expire_at` at the latest.
+        rotate_secret(tenant: TenantId, id: WebhookId, secret: &Secret, old_expire_at: Timestamp, now: Timestamp) -> Rotated);
     both!(delete_webhook(tenant: TenantId, id: WebhookId) -> bool);
     both!(
         /// Keeps the earliest moment.
@@ -163,6 +168,27 @@ impl Engine {
         /// The webhook's unsent e-mail, or a new one if it is time for one.
         digest(tenant: TenantId, webhook: WebhookId, mailed_before: Timestamp, now: Timestamp) -> Option<Digest>);
     both!(digest_sent(digest: &Digest) -> ());
+    // Replays.
+    both!(
+        /// False when the delivery is not over, or its webhook is gone.
+        schedule_replay(tenant: TenantId, id: DeliveryId, replay: ReplayId, filter: &ReplayFilter, now: Timestamp) -> bool);
+    both!(
+        /// False when nothing was scheduled.
+        cancel_delivery(tenant: TenantId, id: DeliveryId, now: Timestamp) -> bool);
+    both!(ended_after(tenant: TenantId, webhook: Option<WebhookId>, after: DeliveryId, before: EventId, limit: usize) -> Vec<DeliveryId>);
+    both!(ended_before(tenant: TenantId, webhook: Option<WebhookId>, before: DeliveryId, limit: usize) -> Vec<DeliveryId>);
+    both!(deliveries_after(tenant: TenantId, webhook: Option<WebhookId>, after: DeliveryId, before: EventId, limit: usize) -> Vec<DeliveryId>);
+    both!(replayable(tenant: TenantId, ids: &[DeliveryId], filter: &ReplayFilter) -> Vec<DeliveryId>);
+    both!(insert_replay(tenant: TenantId, id: ReplayId, new: &NewReplay, now: Timestamp) -> ());
+    both!(replay(tenant: TenantId, id: ReplayId) -> Option<Replay>);
+    both!(replays_before(tenant: TenantId, before: ReplayId, limit: usize) -> Vec<Replay>);
+    both!(claim_replays(node: Incarnation, now: Timestamp) -> Vec<Replay>);
+    both!(
+        /// With it the number of deliveries that were scheduled.
+        replay_batch(batch: &Batch<'_>) -> (ReplayStep, u64));
+    both!(
+        /// Does nothing to a job that is over.
+        end_replay(tenant: TenantId, id: ReplayId, state: ReplayState, error: Option<&str>, now: Timestamp) -> ());
 
     // Retention.
     both!(remove_before(bound: EventId, keys_before: Timestamp) -> u64);

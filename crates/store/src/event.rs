@@ -22,6 +22,8 @@ pub struct NewEvent {
     pub destinations: Vec<Destination>,
     /// Makes repetitions harmless.
     pub idempotency_key: Option<String>,
+    /// Whether it is shown as a test.
+    pub is_test: bool,
 }
 
 /// One webhook that an event goes to.

@@ -63,6 +63,10 @@ pub struct DeliveryId {
     pub webhook: WebhookId,
 }
 
+/// Names a replay: `rpl_` and 26 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReplayId(pub(crate) Uuid);
+
 impl EventId {
     /// When the event was accepted, to the millisecond.
     pub fn created_at(self) -> Timestamp {
@@ -190,6 +194,7 @@ macro_rules! text_form {
 
 text_form!(WebhookId, "whk", 1, id => [id.0], [webhook] => Self(webhook));
 text_form!(EventId, "evt", 1, id => [id.0], [event] => Self(event));
+text_form!(ReplayId, "rpl", 1, id => [id.0], [replay] => Self(replay));
 text_form!(DeliveryId, "dlv", 2, id => [id.event.0, id.webhook.0],
     [event, webhook] => Self { event: EventId(event), webhook: WebhookId(webhook) });
 

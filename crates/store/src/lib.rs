@@ -30,9 +30,12 @@ mod event_type;
 mod hold;
 mod id;
 pub mod node;
+mod operations;
 mod page;
 mod postgres;
+mod replay;
 mod retry;
+mod secrets;
 mod sqlite;
 mod stop;
 mod store;
@@ -47,14 +50,19 @@ pub use self::{
     event::{Accepted, Destination, Event, NewEvent, Published, Slot},
     event_type::{Catalogue, EventType, ImportOutcome},
     hold::HoldPolicy,
-    id::{DeliveryId, EventId, IdError, Incarnation, Lane, TenantId, WebhookId},
+    id::{DeliveryId, EventId, IdError, Incarnation, Lane, ReplayId, TenantId, WebhookId},
     node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},
     page::{Page, PageSize},
+    replay::{
+        Cancelled, CountedFrom, NewReplay, Replay, ReplayFilter, ReplayFrom, ReplayState, ReplayStep,
+        Replayed,
+    },
     retry::{Due, Upcoming, Want},
+    secrets::{Rotated, SECRETS_MAX},
     stop::{DisabledReason, Stop, StopCause},
     store::{DeliveryFilter, Retention, Store, StoreAddress, TenantWebhooks},
     webhook::{
-        CustomHeaders, FailingWebhook, HoldLimits, RateLimit, RetryLimits, SigningWebhook, Webhook,
-        WebhookSettings,
+        CustomHeaders, FailingWebhook, Handshake, HandshakeProtocol, HoldLimits, RateLimit, RetryLimits,
+        SigningWebhook, Webhook, WebhookSettings,
     },
 };

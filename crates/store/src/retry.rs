@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{DeliveryId, Event, Lane, Timestamp, WebhookId};
+use crate::{CountedFrom, DeliveryId, Event, Lane, Timestamp, WebhookId};
 
 /// The earliest retry row of a webhook.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +37,8 @@ pub struct Due {
     pub number: u16,
     /// When it was due.
     pub due_at: Timestamp,
+    /// What its attempts are counted from, if it was replayed.
+    pub replay: Option<CountedFrom>,
 }
 
 impl Due {

@@ -145,6 +145,13 @@ impl Store {
         &self.inner.engine
     }
 
+    /// A new id, larger than all that this store has minted before.
+    pub(crate) fn mint(&self, now: Timestamp) -> uuid::Uuid {
+        let minter = &self.inner.minter;
+        let mut minter = minter.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        minter.mint(now)
+    }
+
     /// A tenant by its name, made when missing.
     pub async fn tenant(&self, name: &str) -> Result<TenantId, StoreError> {
         self.engine().tenant(name).await
@@ -157,7 +164,7 @@ impl Store {
 
     /// A tenant's webhooks with their secrets, consistent with the version that comes with them.
     pub async fn tenant_webhooks(&self, tenant: TenantId) -> Result<TenantWebhooks, StoreError> {
-        self.engine().tenant_webhooks(tenant).await
+        self.engine().tenant_webhooks(tenant, self.clock().now()).await
     }
 
     /// Registers a webhook. `secrets`: newest first, at least one.
@@ -168,14 +175,7 @@ impl Store {
         secrets: &[Secret],
     ) -> Result<Webhook, StoreError> {
         let now = self.clock().now();
-        let id = {
-            let mut minter = self
-                .inner
-                .minter
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner);
-            WebhookId(minter.mint(now))
-        };
+        let id = WebhookId(self.mint(now));
         let webhook = Webhook {
             tenant,
             id,
@@ -336,6 +336,33 @@ impl Store {
         let mut rows: Vec<Delivery> = facts.into_iter().map(Facts::into).collect();
         self.mark_held(tenant, &mut rows).await?;
         Ok(Page { rows, next })
+    }
+
+    /// Deliveries that ended badly, dead or cancelled, and came before `after`: newest event first. Some may have been
+    /// replayed since, and be in another state now. Costs what it returns, however much was delivered.
+    pub async fn ended_deliveries(
+        &self,
+        tenant: TenantId,
+        webhook: Option<WebhookId>,
+        after: Option<DeliveryId>,
+        size: PageSize,
+    ) -> Result<Page<Delivery, DeliveryId>, StoreError> {
+        let before = after.unwrap_or(DeliveryId {
+            event: EventId::MAX,
+            webhook: WebhookId(uuid::Uuid::max()),
+        });
+        let mut ids = self
+            .engine()
+            .ended_before(tenant, webhook, before, size.rows() + 1)
+            .await?;
+        let more = ids.len() > size.rows();
+        ids.truncate(size.rows());
+        let next = ids.last().filter(|_| more).copied();
+        let facts = self.engine().facts(tenant, &ids).await?;
+        Ok(Page {
+            rows: facts.into_iter().map(Facts::into).collect(),
+            next,
+        })
     }
 
     /// Makes room for what comes and removes what is older than kept. Returns how many events or days of them went.

@@ -27,8 +27,10 @@ pub struct Webhook {
 pub struct SigningWebhook {
     /// The webhook.
     pub webhook: Webhook,
-    /// Newest first, never empty.
+    /// Newest first, never empty: those that sign now.
     pub secrets: Vec<Secret>,
+    /// When the first of them stops signing.
+    pub secret_expires_at: Option<Timestamp>,
 }
 
 /// What the owner of a webhook chooses. Validated before it gets here; stored as one JSON document.
@@ -83,6 +85,33 @@ pub struct WebhookSettings {
     /// Only events that have one of the values in each of these attributes.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub attributes: BTreeMap<String, Vec<String>>,
+    /// How the receiver was asked whether it expects deliveries; `None` when it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handshake: Option<Handshake>,
+}
+
+/// A handshake, and what came of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handshake {
+    /// What was asked.
+    pub protocol: HandshakeProtocol,
+    /// Requests a minute that the receiver allows; `None` when it set no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub allowed_per_minute: Option<u32>,
+    /// When the receiver agreed, in microseconds since 1970.
+    pub completed_at: i64,
+}
+
+/// How a receiver is asked whether it expects deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum HandshakeProtocol {
+    /// A random challenge, to be echoed.
+    Echo,
+    /// Abuse protection of `CloudEvents` web hooks.
+    CloudEvents,
+    /// Subscription validation of Azure Event Grid.
+    EventGrid,
 }
 
 impl WebhookSettings {
@@ -107,6 +136,7 @@ impl WebhookSettings {
             alert_emails: Vec::new(),
             filter: None,
             attributes: BTreeMap::new(),
+            handshake: None,
         }
     }
 }

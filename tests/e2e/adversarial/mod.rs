@@ -2,4 +2,5 @@
 
 mod isolation;
 mod receivers;
+mod rotation;
 mod sender;

@@ -28,6 +28,10 @@ pub(crate) enum Answer {
         header: (&'static str, String),
         body: Bytes,
     },
+    /// 200 with these headers.
+    Headers(Vec<(&'static str, String)>),
+    /// 200 with a body made from the request.
+    From(fn(&Request) -> Bytes),
     /// Nothing, until the receiver is released; then 200.
     Held(Arc<Notify>),
 }
@@ -94,6 +98,16 @@ impl Receiver {
         self.script.lock().unwrap().extend(answers);
     }
 
+    /// The next answer is the body of the request.
+    pub(crate) fn will_echo(&self) {
+        self.will_answer_with(|request| request.body.clone());
+    }
+
+    /// The next answer is made from the request.
+    pub(crate) fn will_answer_with(&self, make: fn(&Request) -> Bytes) {
+        self.will_answer([Answer::From(make)]);
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hooks", self.address)
     }
@@ -143,12 +157,13 @@ async fn answer(
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let answer = script.lock().unwrap().pop_front().unwrap_or(Answer::Status(200));
-    let _ = arrived.send(Request {
+    let request = Request {
         method: head.method,
         path: head.uri.path().to_owned(),
         headers: head.headers,
         body,
-    });
+    };
+    let _ = arrived.send(request.clone());
     let plain = |status: u16| {
         let mut response = Response::new(Full::new(Bytes::new()));
         *response.status_mut() = StatusCode::from_u16(status).unwrap();
@@ -164,6 +179,18 @@ async fn answer(
             let mut response = plain(status);
             response.headers_mut().insert(name, value.parse().unwrap());
             *response.body_mut() = Full::new(body);
+            response
+        }
+        Answer::Headers(headers) => {
+            let mut response = plain(200);
+            for (name, value) in headers {
+                response.headers_mut().insert(name, value.parse().unwrap());
+            }
+            response
+        }
+        Answer::From(make) => {
+            let mut response = plain(200);
+            *response.body_mut() = Full::new(make(&request));
             response
         }
         Answer::Held(release) => {

@@ -41,7 +41,7 @@ pub(crate) struct DeliveriesArgs {
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum State {
+pub(crate) enum State {
     Scheduled,
     Leased,
     Delivered,
@@ -142,7 +142,7 @@ pub(crate) fn state_cell(state: v1::DeliveryState) -> Cell {
 }
 
 /// `200`, `timed_out`, or nothing before the first attempt.
-fn last(outcome: v1::Outcome, http_status: u32) -> String {
+pub(crate) fn last(outcome: v1::Outcome, http_status: u32) -> String {
     match (outcome, http_status) {
         (v1::Outcome::Unspecified, _) => String::new(),
         (outcome, 0) => outcome
@@ -218,7 +218,7 @@ async fn show(client: &mut Client, id: String, json: bool) -> Result<(), Failure
     Ok(())
 }
 
-fn rfc3339(moment: &pbjson_types::Timestamp) -> String {
+pub(crate) fn rfc3339(moment: &pbjson_types::Timestamp) -> String {
     let micros = moment
         .seconds
         .saturating_mul(1_000_000)

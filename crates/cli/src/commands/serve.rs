@@ -93,6 +93,15 @@ pub(crate) struct EgressArgs {
     /// Allow webhooks on this machine and in private networks. Do not do this where strangers register webhooks.
     #[arg(long, env = "HOOKWRIGHT_ALLOW_PRIVATE_TARGETS")]
     allow_private_targets: bool,
+
+    /// The DNS name by which receivers know this service, for handshakes that ask for one.
+    #[arg(
+        long,
+        env = "HOOKWRIGHT_ORIGIN",
+        default_value = "hookwright.localhost",
+        value_name = "NAME"
+    )]
+    origin: String,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -112,6 +121,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
         lease: args.lease,
     };
     config.egress = args.egress.rules();
+    config.origin.clone_from(&args.egress.origin);
     config.engine.attempts_max = args.attempts_max as usize;
     config.engine.attempts_per_webhook_max = args.attempts_per_webhook_max as usize;
     config.registry = Arc::new(args.profiles.registry()?);

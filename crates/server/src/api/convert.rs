@@ -29,6 +29,7 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
         create_time: Some(timestamp(webhook.created_at)),
         update_time: Some(timestamp(webhook.updated_at)),
         encryption: settings.encryption.as_ref().map(encryption),
+        handshake: settings.handshake.as_ref().map(super::handshake::to_wire),
         alert_emails: settings.alert_emails,
         success_statuses: settings.success_statuses,
         hold: hold_policy(settings.hold),
@@ -116,15 +117,25 @@ fn wire_schedule(schedule: Schedule) -> v1::retry_policy::Schedule {
     }
 }
 
+pub(super) fn delivery_state(state: DeliveryState) -> v1::DeliveryState {
+    match state {
+        DeliveryState::Scheduled(_) => v1::DeliveryState::Scheduled,
+        DeliveryState::Held { .. } => v1::DeliveryState::Held,
+        DeliveryState::Leased => v1::DeliveryState::Leased,
+        DeliveryState::Delivered => v1::DeliveryState::Delivered,
+        DeliveryState::Dead => v1::DeliveryState::Dead,
+        DeliveryState::Cancelled => v1::DeliveryState::Cancelled,
+    }
+}
+
 pub(super) fn delivery(delivery: Delivery) -> v1::Delivery {
-    let (state, next_attempt_time) = match delivery.state {
-        DeliveryState::Scheduled(due_at) => (v1::DeliveryState::Scheduled, Some(timestamp(due_at))),
-        DeliveryState::Held { due_at, .. } => (v1::DeliveryState::Held, Some(timestamp(due_at))),
-        DeliveryState::Leased => (v1::DeliveryState::Leased, None),
-        DeliveryState::Delivered => (v1::DeliveryState::Delivered, None),
-        DeliveryState::Dead => (v1::DeliveryState::Dead, None),
-        DeliveryState::Cancelled => (v1::DeliveryState::Cancelled, None),
+    let next_attempt_time = match delivery.state {
+        DeliveryState::Scheduled(due_at) | DeliveryState::Held { due_at, .. } => Some(timestamp(due_at)),
+        DeliveryState::Leased | DeliveryState::Delivered | DeliveryState::Dead | DeliveryState::Cancelled => {
+            None
+        }
     };
+    let state = delivery_state(delivery.state);
     let state_reason = match delivery.state {
         DeliveryState::Held { stop, .. } => stop.cause.text().to_owned(),
         _ => delivery.given_up.unwrap_or_default(),
@@ -145,6 +156,8 @@ pub(super) fn delivery(delivery: Delivery) -> v1::Delivery {
         create_time: Some(timestamp(delivery.id.event.created_at())),
         last_attempt_time: last.map(|last| timestamp(last.ended_at)),
         state_reason,
+        replay_id: delivery.replay.map(|id| id.to_string()).unwrap_or_default(),
+        test: delivery.is_test,
     }
 }
 
@@ -187,6 +200,7 @@ pub(super) fn attempt(attempt: Attempt) -> v1::Attempt {
         error: attempt.error.unwrap_or_default(),
         response_body: attempt.response.unwrap_or_default(),
         next_attempt_time: attempt.next_at.map(timestamp),
+        replay_id: attempt.replay.map(|id| id.to_string()).unwrap_or_default(),
     }
 }
 
@@ -216,7 +230,7 @@ pub(super) fn timestamp_of_seconds(seconds: i64) -> pbjson_types::Timestamp {
     pbjson_types::Timestamp { seconds, nanos: 0 }
 }
 
-fn duration(duration: Duration) -> pbjson_types::Duration {
+pub(super) fn duration(duration: Duration) -> pbjson_types::Duration {
     pbjson_types::Duration {
         seconds: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(duration.subsec_nanos()).unwrap_or(0),

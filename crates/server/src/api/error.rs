@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use hookwright_store::{EventId, PublishError, StoreError};
+use hookwright_proto::v1;
+use hookwright_store::{EventId, PublishError, StoreError, Timestamp};
 
 use crate::engine::IntakeError;
 
@@ -16,6 +17,21 @@ pub(super) enum ApiError {
     EventTypeNotFound(String),
     /// This part of a request ended in a way that is a mistake of ours. The log has it.
     Broken(&'static str),
+    ReplayNotFound(String),
+    /// A delivery's state is in the way: only what is over is replayed, only what waits is cancelled.
+    WrongDeliveryState {
+        id: String,
+        state: v1::DeliveryState,
+        wanted: &'static str,
+    },
+    /// Events are not delivered to the webhook now.
+    WebhookNotActive(String),
+    /// A running job, or one that is done, has nothing to be resumed.
+    ReplayNotResumable(String),
+    /// As many secrets as there may be sign already, until this moment.
+    TooManySecrets(Timestamp),
+    /// The receiver did not agree to be delivered to.
+    HandshakeFailed(String),
     /// The idempotency key belongs to another event.
     KeyReused(EventId),
     Store(StoreError),
@@ -57,10 +73,13 @@ pub(super) enum Reason {
     InvalidMaxInFlight,
     InvalidMethod,
     InvalidName,
+    InvalidOverlap,
     InvalidPageSize,
     InvalidPageToken,
     InvalidPayload,
     InvalidRateLimit,
+    InvalidRate,
+    InvalidReplayFilter,
     InvalidRetryPolicy,
     InvalidSecret,
     InvalidStatus,
@@ -99,10 +118,13 @@ impl Reason {
             Self::InvalidMaxInFlight => "INVALID_MAX_IN_FLIGHT",
             Self::InvalidMethod => "INVALID_METHOD",
             Self::InvalidName => "INVALID_NAME",
+            Self::InvalidOverlap => "INVALID_OVERLAP",
             Self::InvalidPageSize => "INVALID_PAGE_SIZE",
             Self::InvalidPageToken => "INVALID_PAGE_TOKEN",
             Self::InvalidPayload => "INVALID_PAYLOAD",
             Self::InvalidRateLimit => "INVALID_RATE_LIMIT",
+            Self::InvalidRate => "INVALID_RATE",
+            Self::InvalidReplayFilter => "INVALID_REPLAY_FILTER",
             Self::InvalidRetryPolicy => "INVALID_RETRY_POLICY",
             Self::InvalidSecret => "INVALID_SECRET",
             Self::InvalidStatus => "INVALID_STATUS",
@@ -151,6 +173,7 @@ impl From<IntakeError> for ApiError {
         match error {
             IntakeError::Publish(PublishError::KeyReused(event)) => Self::KeyReused(event),
             IntakeError::Publish(PublishError::StaleWebhooks) => Self::Contention,
+            IntakeError::WebhookNotFound(id) => Self::WebhookNotFound(id.to_string()),
             IntakeError::Overloaded => Self::Overloaded,
             IntakeError::Publish(PublishError::Store(error)) | IntakeError::Store(error) => {
                 Self::Store(error)

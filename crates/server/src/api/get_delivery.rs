@@ -45,7 +45,7 @@ impl Service {
         event: &Event,
     ) -> Result<Option<v1::MatchExplanation>, ApiError> {
         let index = self.directory.tenant(self.tenant()).await?;
-        let Some(live) = index.all().iter().find(|live| live.id() == webhook) else {
+        let Some(live) = index.find(webhook) else {
             return Ok(index.is_unusable(webhook).then(|| clauses::unusable(webhook)));
         };
         let created_at = event.id.created_at().unix_seconds();

@@ -29,10 +29,20 @@ impl Service {
         let (Some(filter), Some(state), Some(size), Some(after)) = (filter, state, size, after) else {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
-        let page = self
-            .store
-            .deliveries(self.tenant(), filter.in_store, after, size)
-            .await?;
+        let tenant = self.tenant();
+        let ended_badly = matches!(
+            state,
+            Some(v1::DeliveryState::Dead | v1::DeliveryState::Cancelled)
+        );
+        let page = match filter.in_store {
+            // There is an index of those, so that nothing that was delivered is looked at.
+            DeliveryFilter::All | DeliveryFilter::Webhook(_) if ended_badly => {
+                self.store
+                    .ended_deliveries(tenant, filter.webhook, after, size)
+                    .await?
+            }
+            in_store => self.store.deliveries(tenant, in_store, after, size).await?,
+        };
         let deliveries = page
             .rows
             .into_iter()

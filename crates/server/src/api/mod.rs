@@ -1,22 +1,31 @@
 //! The gRPC API: one file per RPC, each reads "validate, do, answer".
 
 mod alert;
+mod cancel_delivery;
+mod cancel_replay;
 mod clauses;
 mod convert;
+mod create_replay;
 mod delete_webhook;
 mod dry_run_publish;
 mod error;
 mod event_types;
 mod flow;
 mod get_delivery;
+mod get_replay;
 mod get_webhook;
+mod handshake;
 mod list_deliveries;
+mod list_replays;
 mod list_webhooks;
 mod page_token;
 mod policies;
 mod publish;
 mod register;
+mod replay_delivery;
+mod rotate_secret;
 mod sealed;
+mod send_test;
 mod settings;
 mod status;
 mod update_webhook;
@@ -31,6 +40,7 @@ use hookwright_proto::v1::{self, webhook_service_server::WebhookService};
 use hookwright_store::{Store, TenantId};
 use tonic::{Request, Response, Status};
 
+pub(crate) use self::handshake::Handshaker;
 use self::verify_rate::VerifyRate;
 use crate::{catalogue::Catalogues, directory::Directory, egress::EgressRules, engine::Intake};
 
@@ -41,6 +51,7 @@ pub(crate) struct Service {
     directory: Arc<Directory>,
     catalogues: Catalogues,
     egress: EgressRules,
+    handshaker: Handshaker,
     limits: Limits,
     verify_rate: VerifyRate,
 }
@@ -62,6 +73,7 @@ impl Service {
         intake: Intake,
         directory: Arc<Directory>,
         egress: EgressRules,
+        handshaker: Handshaker,
         limits: Limits,
     ) -> Self {
         Self {
@@ -70,6 +82,7 @@ impl Service {
             intake,
             directory,
             egress,
+            handshaker,
             limits,
             verify_rate: VerifyRate::new(limits.verify_per_second),
         }
@@ -119,4 +132,12 @@ rpcs! {
     list_deliveries(ListDeliveriesRequest) -> ListDeliveriesResponse;
     get_delivery(GetDeliveryRequest) -> GetDeliveryResponse;
     verify(VerifyRequest) -> VerifyResponse;
+    rotate_secret(RotateSecretRequest) -> RotateSecretResponse;
+    send_test(SendTestRequest) -> SendTestResponse;
+    replay_delivery(ReplayDeliveryRequest) -> ReplayDeliveryResponse;
+    cancel_delivery(CancelDeliveryRequest) -> CancelDeliveryResponse;
+    create_replay(CreateReplayRequest) -> CreateReplayResponse;
+    get_replay(GetReplayRequest) -> GetReplayResponse;
+    list_replays(ListReplaysRequest) -> ListReplaysResponse;
+    cancel_replay(CancelReplayRequest) -> CancelReplayResponse;
 }

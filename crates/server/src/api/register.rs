@@ -19,12 +19,13 @@ impl Service {
         &self,
         request: v1::RegisterRequest,
     ) -> Result<v1::RegisterResponse, ApiError> {
-        let (settings, secret) = accept(
+        let (mut settings, secret) = accept(
             request,
             self.directory.registry(),
             self.egress,
             self.store.clock().now(),
         )?;
+        self.shake_hands(&mut settings).await?;
         let tenant = self.tenant();
         let webhook = self
             .store

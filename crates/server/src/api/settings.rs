@@ -7,7 +7,7 @@ use hookwright_store::{Stop, Timestamp, WebhookSettings};
 use super::{
     alert, clauses,
     error::{Reason, Violation},
-    flow, policies,
+    flow, handshake, policies,
     validate::{self, Violations},
     webhook_state,
 };
@@ -64,6 +64,7 @@ fields! {
     "filter": |new, _context| clauses::filter("webhook.filter", &new.filter) => filter;
     "attributes": |new, context|
         clauses::attributes("webhook.attributes", new.attributes.clone(), context.profile) => attributes;
+    "handshake": |new, _context| handshake::accept("webhook.handshake", new.handshake.as_ref()) => handshake;
 }
 
 /// All fields of a new webhook.

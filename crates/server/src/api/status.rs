@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use hookwright_store::StoreError;
+use hookwright_store::{SECRETS_MAX, StoreError};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
@@ -27,6 +27,43 @@ impl From<ApiError> for Status {
                     "{part} ended in a way that it should not; nothing was stored, and the log has details"
                 ),
                 [],
+            ),
+            ApiError::ReplayNotFound(id) => not_found("REPLAY_NOT_FOUND", "replay", &id),
+            ApiError::WrongDeliveryState { id, state, wanted } => {
+                let state = state.as_str_name().trim_start_matches("DELIVERY_STATE_");
+                status(
+                    Code::FailedPrecondition,
+                    "WRONG_DELIVERY_STATE",
+                    format!("delivery {id} is {}; {wanted}", state.to_lowercase()),
+                    [("id", id.clone()), ("state", state.to_owned())],
+                )
+            }
+            ApiError::WebhookNotActive(id) => status(
+                Code::FailedPrecondition,
+                "WEBHOOK_NOT_ACTIVE",
+                format!("webhook {id} is not active, so a test would tell nothing; activate it first"),
+                [("id", id)],
+            ),
+            ApiError::ReplayNotResumable(id) => status(
+                Code::FailedPrecondition,
+                "REPLAY_NOT_RESUMABLE",
+                format!("replay {id} was neither cancelled nor did it fail"),
+                [("id", id)],
+            ),
+            ApiError::TooManySecrets(until) => status(
+                Code::FailedPrecondition,
+                "TOO_MANY_SECRETS",
+                format!(
+                    "{SECRETS_MAX} secrets sign already; the first of them expires at {until}. An overlap of 0 ends all \
+                     of them now"
+                ),
+                [("until", until.to_string())],
+            ),
+            ApiError::HandshakeFailed(answered) => status(
+                Code::FailedPrecondition,
+                "HANDSHAKE_FAILED",
+                format!("the receiver did not agree to be delivered to, so nothing was stored: {answered}"),
+                [("answered", answered)],
             ),
             ApiError::KeyReused(event) => status(
                 Code::AlreadyExists,

@@ -49,11 +49,22 @@ impl Service {
         if !violations.is_empty() {
             return Err(ApiError::Invalid(violations));
         }
+        let mut preview = current.settings.clone();
+        read(&mut preview, &mut Violations::default());
+        let is_shaken =
+            preview.url != current.settings.url || preview.handshake != current.settings.handshake;
+        if is_shaken {
+            self.shake_hands(&mut preview).await?;
+        }
         // Read again into what is stored by then: fields that somebody else has just changed stay changed.
         let updated = self
             .store
             .change_webhook(tenant, id, |settings| {
                 read(settings, &mut Violations::default());
+                // Somebody else may have changed the URL meanwhile, and then it was another receiver that agreed.
+                if is_shaken && settings.url == preview.url {
+                    settings.handshake.clone_from(&preview.handshake);
+                }
                 true
             })
             .await?

@@ -3,7 +3,7 @@
 use std::{error::Error, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, header::RETRY_AFTER};
+use http::{HeaderMap, Method, StatusCode};
 use url::Url;
 
 use super::{
@@ -40,12 +40,11 @@ pub(crate) struct Exchange {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     /// At most 64 KiB.
     pub(crate) body: Bytes,
     /// Whether there was more.
     pub(crate) truncated: bool,
-    /// When the receiver wants the next request, as it said it.
-    pub(crate) retry_after: Option<HeaderValue>,
 }
 
 /// Why there was no answer.
@@ -103,7 +102,7 @@ impl EgressClient {
             .body(exchange.body);
         let mut response = request.send().await.map_err(|error| classify(&error))?;
         let status = response.status();
-        let retry_after = response.headers().get(RETRY_AFTER).cloned();
+        let headers = std::mem::take(response.headers_mut());
         let mut body = BytesMut::new();
         let mut truncated = false;
         while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error))? {
@@ -117,9 +116,9 @@ impl EgressClient {
         }
         Ok(Answer {
             status,
+            headers,
             body: body.freeze(),
             truncated,
-            retry_after,
         })
     }
 }

@@ -10,10 +10,10 @@ use bytes::Bytes;
 use futures_util::FutureExt as _;
 use hookwright_core::{EventFields, Message, jwe::JweError};
 use hookwright_store::{
-    AttemptEnd, Clock, DeliveryId, End, Event, Finish, Finisher, Next, Origin, Outcome, Slot, Timestamp,
-    WebhookId,
+    AttemptEnd, Clock, CountedFrom, DeliveryId, End, Event, Finish, Finisher, Next, Origin, Outcome, Slot,
+    Timestamp, WebhookId,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -51,8 +51,24 @@ pub(super) struct Job {
     pub(super) origin: Origin,
     /// When it was due.
     pub(super) due_at: Timestamp,
+    /// What its attempts are counted from, if it was replayed: its schedule starts anew there.
+    pub(super) replay: Option<CountedFrom>,
     pub(super) slot: Slot,
     pub(super) queued_at: Instant,
+}
+
+impl Job {
+    /// Which attempt of its schedule this is, 1 for the first.
+    fn number_in_schedule(&self) -> u16 {
+        let before = self.replay.map_or(0, |replay| replay.after);
+        self.number.saturating_sub(before).max(1)
+    }
+
+    /// When its event was published, or its replay asked for.
+    fn wanted_at(&self) -> Timestamp {
+        self.replay
+            .map_or_else(|| self.event.id.created_at(), |replay| replay.at)
+    }
 }
 
 /// What every attempt needs.
@@ -139,8 +155,8 @@ impl AttemptContext {
         let ended = Ended {
             outcome: report.outcome,
             http_status: report.http_status,
-            number: job.number,
-            event_at: job.event.id.created_at(),
+            number: job.number_in_schedule(),
+            wanted_at: job.wanted_at(),
             at: ended_at,
             wait_until: report.wait_until,
             random: rand::random(),
@@ -364,7 +380,7 @@ impl Report {
         Self {
             outcome,
             http_status: Some(status.as_u16()),
-            wait_until: wait_until(status, answer.retry_after.as_ref(), ended_at),
+            wait_until: wait_until(status, answer.headers.get(header::RETRY_AFTER), ended_at),
             error,
             response,
         }

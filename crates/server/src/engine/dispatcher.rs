@@ -421,6 +421,7 @@ fn jobs(accepted: Accepted) -> impl Iterator<Item = Job> {
         number: 1,
         origin: Origin::Publish,
         due_at: event.id.created_at(),
+        replay: None,
         slot,
         queued_at,
     })

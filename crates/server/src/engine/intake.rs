@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookwright_store::{
-    Clock, Destination, NewEvent, PublishError, Published, Publisher, Slot, StoreError, TenantId,
+    Clock, Destination, NewEvent, PublishError, Published, Publisher, Slot, StoreError, TenantId, WebhookId,
 };
 use tokio::sync::Semaphore;
 
@@ -34,11 +34,22 @@ pub(crate) struct Intake {
     publishes: Arc<Semaphore>,
 }
 
+/// Whom an event goes to.
+#[derive(Clone, Copy)]
+enum Audience {
+    /// Every webhook that asked for it.
+    Matching,
+    /// This one.
+    One(WebhookId),
+}
+
 /// Why an event was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum IntakeError {
     #[error("too many events wait to be stored")]
     Overloaded,
+    #[error("there is no webhook {0}")]
+    WebhookNotFound(WebhookId),
     #[error(transparent)]
     Publish(#[from] PublishError),
     #[error(transparent)]
@@ -70,6 +81,30 @@ impl Intake {
         payload: Bytes,
         idempotency_key: Option<String>,
     ) -> Result<Published, IntakeError> {
+        self.publish_to(Audience::Matching, tenant, event_type, payload, idempotency_key)
+            .await
+    }
+
+    /// Stores a test event for one webhook, whatever that one asked for, and starts its delivery.
+    pub(crate) async fn publish_test(
+        &self,
+        tenant: TenantId,
+        webhook: WebhookId,
+        event_type: String,
+        payload: Bytes,
+    ) -> Result<Published, IntakeError> {
+        self.publish_to(Audience::One(webhook), tenant, event_type, payload, None)
+            .await
+    }
+
+    async fn publish_to(
+        &self,
+        audience: Audience,
+        tenant: TenantId,
+        event_type: String,
+        payload: Bytes,
+        idempotency_key: Option<String>,
+    ) -> Result<Published, IntakeError> {
         let _turn = self
             .publishes
             .try_acquire()
@@ -77,7 +112,13 @@ impl Intake {
         let mut index = self.directory.tenant(tenant).await?;
         let mut tries = 0;
         loop {
-            let destinations = self.destinations(&index, &event_type, &payload).await;
+            let destinations = match audience {
+                Audience::Matching => self.destinations(&index, &event_type, &payload).await,
+                Audience::One(id) => {
+                    let live = index.find(id).ok_or(IntakeError::WebhookNotFound(id))?;
+                    vec![self.destination(live, &payload)]
+                }
+            };
             let event = NewEvent {
                 tenant,
                 tenant_version: index.version,
@@ -85,6 +126,7 @@ impl Intake {
                 payload: payload.clone(),
                 destinations,
                 idempotency_key: idempotency_key.clone(),
+                is_test: matches!(audience, Audience::One(_)),
             };
             tries += 1;
             match self.publisher.publish(event).await {

@@ -23,6 +23,7 @@ mod intake;
 mod lease;
 mod poller;
 mod queue;
+mod replay;
 mod retry;
 mod retry_after;
 
@@ -89,6 +90,7 @@ pub(crate) struct Engine {
     dispatcher: JoinHandle<()>,
     keeper: JoinHandle<()>,
     lease: JoinHandle<()>,
+    replays: JoinHandle<()>,
 }
 
 impl Engine {
@@ -170,6 +172,8 @@ impl Engine {
             stop_lease.clone(),
         ));
 
+        let replays = tokio::spawn(replay::run(Arc::clone(&node), stop_claiming.clone()));
+
         Ok(Self {
             node,
             intake,
@@ -182,6 +186,7 @@ impl Engine {
             dispatcher,
             keeper,
             lease,
+            replays,
         })
     }
 
@@ -199,6 +204,7 @@ impl Engine {
     /// that still come in are refused.
     pub(crate) async fn stop(self, grace: Duration) -> Result<(), StoreError> {
         self.stop_claiming.cancel();
+        ended(self.replays.await);
         ended(self.poller.await);
         self.stop_starting.cancel();
         let mut dispatcher = self.dispatcher;

@@ -240,6 +240,7 @@ fn job(due: Due, slot: Slot) -> Job {
         number: due.number,
         origin: Origin::Retry,
         due_at: due.due_at,
+        replay: due.replay,
         slot,
         queued_at: Instant::now(),
     }

@@ -44,8 +44,8 @@ pub(super) struct Ended {
     pub(super) http_status: Option<u16>,
     /// 1 for the first.
     pub(super) number: u16,
-    /// When the event was accepted.
-    pub(super) event_at: Timestamp,
+    /// When the event was accepted, or its replay asked for.
+    pub(super) wanted_at: Timestamp,
     /// When it ended.
     pub(super) at: Timestamp,
     /// The receiver asked for no request before this moment.
@@ -97,7 +97,7 @@ fn next_attempt(ended: &Ended, policy: &RetryPolicy) -> Option<Timestamp> {
         Some(floor) if floor > scheduled => floor.plus(jitter(floor.since(ended.at), ended.random)),
         _ => scheduled,
     };
-    let is_young = policy.max_age.is_none_or(|max| at.since(ended.event_at) <= max);
+    let is_young = policy.max_age.is_none_or(|max| at.since(ended.wanted_at) <= max);
     is_young.then_some(at)
 }
 
@@ -119,7 +119,7 @@ mod tests {
         outcome: Outcome::Rejected,
         http_status: Some(500),
         number: 1,
-        event_at: END,
+        wanted_at: END,
         at: END,
         wait_until: None,
         random: 1.0,
@@ -257,7 +257,7 @@ mod tests {
             ..schedule
         };
         let of_age = |seconds| Ended {
-            event_at: END.minus(Duration::from_secs(seconds)),
+            wanted_at: END.minus(Duration::from_secs(seconds)),
             ..FAILED
         };
         assert_eq!(decide(&of_age(540), &young), after(Duration::from_mins(1)));
@@ -317,7 +317,7 @@ mod tests {
                 outcome: Outcome::TimedOut,
                 http_status: None,
                 number,
-                event_at: END.minus(Duration::from_millis(age_ms)),
+                wanted_at: END.minus(Duration::from_millis(age_ms)),
                 wait_until: floor,
                 random,
                 ..FAILED
@@ -328,7 +328,7 @@ mod tests {
                     prop_assert!(at >= END && floor.is_none_or(|floor| at >= floor));
                     let latest = floor.unwrap_or(END).plus(WAIT_JITTER_MAX).max(END.plus(Duration::from_millis(cap_ms)));
                     prop_assert!(at <= latest);
-                    prop_assert!(policy.max_age.is_none_or(|max| at.since(ended.event_at) <= max));
+                    prop_assert!(policy.max_age.is_none_or(|max| at.since(ended.wanted_at) <= max));
                 }
                 decision => {
                     prop_assert!(number >= 100 || max_age_ms.is_some());

@@ -2,7 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use hookwright_store::WebhookId;
+use hookwright_store::{Timestamp, WebhookId};
 
 use super::{Subject, Verdict, types::TypeIndex};
 use crate::directory::LiveWebhook;
@@ -11,6 +11,8 @@ use crate::directory::LiveWebhook;
 #[derive(Debug, Default)]
 pub(crate) struct TenantIndex {
     pub(crate) version: i64,
+    /// When the first secret of any of them stops signing.
+    secret_expires_at: Option<Timestamp>,
     /// Oldest first.
     all: Vec<Arc<LiveWebhook>>,
     types: TypeIndex,
@@ -26,10 +28,21 @@ impl TenantIndex {
         }
         Self {
             version,
+            secret_expires_at: all.iter().filter_map(|live| live.secret_expires_at).min(),
             all,
             types,
             unusable,
         }
+    }
+
+    /// When the first secret of any webhook stops signing: then they are to be read again.
+    pub(crate) fn secret_expires_at(&self) -> Option<Timestamp> {
+        self.secret_expires_at
+    }
+
+    /// One webhook of this tenant, whatever its state.
+    pub(crate) fn find(&self, webhook: WebhookId) -> Option<&Arc<LiveWebhook>> {
+        self.all.iter().find(|live| live.id() == webhook)
     }
 
     /// All webhooks that can be delivered to, oldest first.

@@ -194,6 +194,15 @@ impl Node {
         self.shared.incarnation()
     }
 
+    pub(crate) fn store(&self) -> &Store {
+        &self.shared.store
+    }
+
+    /// There are new retry rows, due now.
+    pub(crate) fn note_rescheduled(&self) {
+        self.shared.rescheduled.notify_one();
+    }
+
     /// A handle to publish with.
     pub fn publisher(&self) -> Publisher {
         Publisher {

@@ -40,6 +40,7 @@ pub(crate) struct EventRow {
     pub(crate) webhooks: Vec<WebhookId>,
     pub(crate) hot: usize,
     pub(crate) key: Option<IdempotencyKey>,
+    pub(crate) is_test: bool,
 }
 
 /// An idempotency key and what it was used for.
@@ -174,6 +175,7 @@ fn prepare(shared: &Shared, batch: Vec<Submission>) -> (Vec<EventRow>, Vec<Waite
                 webhooks,
                 hot,
                 key,
+                is_test: event.is_test,
             };
             (row, Waiter { slots, answer })
         })

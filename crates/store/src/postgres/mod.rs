@@ -9,7 +9,9 @@ mod nodes;
 mod partitions;
 mod publish;
 mod reads;
+mod replays;
 mod retries;
+mod secrets;
 mod webhooks;
 
 use std::{str::FromStr, time::Duration};

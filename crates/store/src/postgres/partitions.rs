@@ -69,6 +69,7 @@ impl Postgres {
         let first_kept = Day::of(bound.created_at());
         // Whole days only; what waits for a retry beyond the retention is given up with its event.
         while self.expire_retries(first_kept).await? == EXPIRE_BATCH.unsigned_abs() {}
+        while self.expire_replayed(first_kept).await? == EXPIRE_BATCH.unsigned_abs() {}
         let mut dropped = 0;
         for table in PARTITIONED {
             for partition in self.partitions_of(table).await? {
@@ -113,6 +114,17 @@ impl Postgres {
             "delete from retry
             where (lane, webhook_id, event_id) in (
                 select lane, webhook_id, event_id from retry where event_id < $1 limit $2)",
+            first_kept.start(),
+            EXPIRE_BATCH
+        );
+        Ok(expired.execute(&self.pool).await?.rows_affected())
+    }
+
+    async fn expire_replayed(&self, first_kept: Day) -> Result<u64, StoreError> {
+        let expired = sqlx::query!(
+            "delete from replayed
+            where (lane, webhook_id, event_id, after) in (
+                select lane, webhook_id, event_id, after from replayed where event_id < $1 limit $2)",
             first_kept.start(),
             EXPIRE_BATCH
         );

@@ -69,7 +69,7 @@ impl Postgres {
     ) -> Result<Vec<Stored>, StoreError> {
         let plain = rows
             .iter()
-            .all(|row| row.key.is_none() && row.hot == row.webhooks.len());
+            .all(|row| row.key.is_none() && !row.is_test && row.hot == row.webhooks.len());
         let stored = if plain {
             self.publish_plain(node, rows).await?
         } else {
@@ -100,7 +100,7 @@ impl Postgres {
         }
     }
 
-    /// The statement of nearly every batch: no idempotency keys, room in memory for every delivery.
+    /// The statement of nearly every batch: no idempotency keys, no tests, room in memory for every delivery.
     async fn publish_plain(&self, node: Incarnation, rows: &[EventRow]) -> Result<Vec<Uuid>, StoreError> {
         let columns = EventColumns::of(rows);
         // FOR KEY SHARE is the fence: whoever deletes the node's row waits for this commit, and after that delete
@@ -147,6 +147,11 @@ impl Postgres {
             .iter()
             .map(|(_, key, _)| key.fingerprint.as_slice())
             .collect();
+        let tests: Vec<Uuid> = rows
+            .iter()
+            .filter(|row| row.is_test)
+            .map(|row| row.event.id.0)
+            .collect();
         let mut spilled = SpilledColumns::default();
         for row in rows {
             for webhook in &row.webhooks[row.hot..] {
@@ -174,8 +179,8 @@ impl Postgres {
                 returning event_id
             ),
             accepted as (
-                insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload)
-                select lane, hot, tenant_id, incarnation, id, type, ($9::uuid[])[first:last], payload
+                insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload, test)
+                select lane, hot, tenant_id, incarnation, id, type, ($9::uuid[])[first:last], payload, id = any($20)
                 from incoming
                 where not keyed or id in (select event_id from claimed_key)
                 returning lane, tenant_id, id
@@ -205,7 +210,8 @@ impl Postgres {
             &fingerprints as _,
             rows.iter().map(|row| row.event.id.created_at()).max().map(Timestamp::to_sql),
             &spilled.events,
-            &spilled.webhooks
+            &spilled.webhooks,
+            &tests
         )
         .fetch_all(&self.pool)
         .await?;

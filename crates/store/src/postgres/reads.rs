@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Postgres, sql_limit, webhook_ids};
 use crate::{
-    Attempt, DeliveryId, Event, EventId, Outcome, StoreError, TenantId, Timestamp, WebhookId,
+    Attempt, DeliveryId, Event, EventId, Outcome, ReplayId, StoreError, TenantId, Timestamp, WebhookId,
     attempt::{Verdict, stored_outcome},
     delivery::{Facts, LastFact},
 };
@@ -44,7 +44,15 @@ impl Postgres {
                    a.http_status as "http_status?",
                    a.started_at + a.latency_us * interval '1 microsecond' as "ended_at?",
                    case when a.outcome = 0 then a.error end as "given_up?",
-                   r.due_at as "due_at?"
+                   r.due_at as "due_at?",
+                   r.number as "due_number?",
+                   e.test,
+                   (select count(*) from attempt c
+                    where c.lane = $1 and c.webhook_id = k.webhook_id and c.event_id = k.event_id
+                      and c.outcome <> 0) as "attempt_count!",
+                   (select p.replay_id from replayed p
+                    where p.lane = $1 and p.webhook_id = k.webhook_id and p.event_id = k.event_id
+                    order by p.after desc limit 1) as replay_id
             from unnest($3::uuid[], $4::uuid[]) with ordinality k(event_id, webhook_id, position)
             join event e on e.lane = $1 and e.tenant_id = $2 and e.id = k.event_id and k.webhook_id = any(e.webhook_ids)
             left join lateral (
@@ -84,7 +92,11 @@ impl Postgres {
                     event_type: row.r#type,
                     with_owner: row.with_owner,
                     last,
+                    attempt_count: u16::try_from(row.attempt_count).unwrap_or(u16::MAX),
                     due_at: row.due_at.map(Timestamp::from_sql),
+                    due_number: row.due_number.map(i16::unsigned_abs),
+                    replay: row.replay_id.map(ReplayId),
+                    is_test: row.test,
                 })
             })
             .collect()
@@ -97,8 +109,12 @@ impl Postgres {
     ) -> Result<Vec<Attempt>, StoreError> {
         let rows = sqlx::query!(
             "-- store: attempts
-            select number, outcome, http_status, started_at, latency_us, error, response, next_at
-            from attempt
+            select number, outcome, http_status, started_at, latency_us, error, response, next_at,
+                   (select p.replay_id from replayed p
+                    where p.lane = a.lane and p.webhook_id = a.webhook_id and p.event_id = a.event_id
+                      and p.after < a.number
+                    order by p.after desc limit 1) as replay_id
+            from attempt a
             where lane = $1 and webhook_id = $2 and event_id = $3 and outcome <> 0
             order by number",
             tenant.lane().0,
@@ -118,6 +134,7 @@ impl Postgres {
                     error: row.error,
                     response: row.response.map(Bytes::from),
                     next_at: row.next_at.map(Timestamp::from_sql),
+                    replay: row.replay_id.map(ReplayId),
                 })
             })
             .collect()

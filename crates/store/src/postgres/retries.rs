@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::{Postgres, lane_numbers, sql_limit};
+use super::{Postgres, lane_numbers, replays::counted_from, sql_limit};
 use crate::{Due, Event, EventId, Lane, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId};
 
 impl Postgres {
@@ -51,7 +51,7 @@ impl Postgres {
         // No lock and no write: only the owner of a lane reads its rows, and remembers what it took.
         let rows = sqlx::query!(
             "-- store: claim
-            select r.webhook_id, r.number, r.due_at, e.tenant_id, e.id, e.type, e.payload
+            select r.webhook_id, r.number, r.due_at, r.replayed_after, r.replayed_at, e.tenant_id, e.id, e.type, e.payload
             from unnest($1::int2[], $2::uuid[], $3::int8[]) w(lane, webhook_id, rows)
             cross join lateral (
                 select *
@@ -81,6 +81,7 @@ impl Postgres {
                 webhook: WebhookId(row.webhook_id),
                 number: row.number.unsigned_abs(),
                 due_at: Timestamp::from_sql(row.due_at),
+                replay: counted_from(row.replayed_after, row.replayed_at),
             })
             .collect())
     }

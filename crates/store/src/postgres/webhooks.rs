@@ -45,7 +45,11 @@ impl Postgres {
             .collect())
     }
 
-    pub(crate) async fn tenant_webhooks(&self, tenant: TenantId) -> Result<TenantWebhooks, StoreError> {
+    pub(crate) async fn tenant_webhooks(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<TenantWebhooks, StoreError> {
         // One statement, so that version and webhooks are of one snapshot.
         let rows = sqlx::query!(
             r#"-- store: tenant_webhooks
@@ -58,13 +62,18 @@ impl Postgres {
                        select s.value
                        from webhook_secret s
                        where s.tenant_id = w.tenant_id and s.webhook_id = w.id
+                         and (s.expires_at is null or s.expires_at > $2)
                        order by s.position
-                   ) as "secrets!"
+                   ) as "secrets!",
+                   (select min(s.expires_at)
+                    from webhook_secret s
+                    where s.tenant_id = w.tenant_id and s.webhook_id = w.id and s.expires_at > $2) as secret_expires_at
             from tenant t
             left join webhook w on w.tenant_id = t.id
             where t.id = $1
             order by w.id"#,
-            tenant.0
+            tenant.0,
+            now.to_sql()
         )
         .fetch_all(&self.pool)
         .await?;
@@ -80,7 +89,12 @@ impl Postgres {
                     created_at: Timestamp::from_sql(row.created_at?),
                     updated_at: Timestamp::from_sql(row.updated_at?),
                 };
-                Some(read_secrets(id, row.secrets).map(|secrets| SigningWebhook { webhook, secrets }))
+                let secret_expires_at = row.secret_expires_at.map(Timestamp::from_sql);
+                Some(read_secrets(id, row.secrets).map(|secrets| SigningWebhook {
+                    webhook,
+                    secrets,
+                    secret_expires_at,
+                }))
             })
             .collect::<Result<_, _>>()?;
         Ok(TenantWebhooks { version, webhooks })
@@ -232,7 +246,7 @@ impl Postgres {
         Ok(true)
     }
 
-    async fn begin_config_change(&self) -> Result<PgTransaction<'static>, StoreError> {
+    pub(super) async fn begin_config_change(&self) -> Result<PgTransaction<'static>, StoreError> {
         let mut tx = self.pool.begin().await?;
         sqlx::query!(
             r#"select pg_advisory_xact_lock($1) as "locked!: ()""#,
@@ -244,7 +258,10 @@ impl Postgres {
     }
 }
 
-async fn commit_config_change(mut tx: PgTransaction<'static>, tenant: TenantId) -> Result<(), StoreError> {
+pub(super) async fn commit_config_change(
+    mut tx: PgTransaction<'static>,
+    tenant: TenantId,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "update tenant set version = nextval('config_version') where id = $1",
         tenant.0

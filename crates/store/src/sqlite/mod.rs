@@ -11,8 +11,10 @@ mod holds;
 mod nodes;
 mod publish;
 mod reads;
+mod replays;
 mod retention;
 mod retries;
+mod secrets;
 mod webhooks;
 
 use std::{

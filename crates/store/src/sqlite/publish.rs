@@ -46,6 +46,14 @@ impl Sqlite {
             .map(|(row, _)| row)
             .collect();
         insert_events(&mut tx, node, &accepted).await?;
+        for test in accepted.iter().filter(|row| row.is_test) {
+            sqlx::query("update event set test = 1 where lane = ? and tenant_id = ? and id = ?")
+                .bind(test.lane.0)
+                .bind(test.event.tenant.0)
+                .bind(blob(test.event.id.0))
+                .execute(&mut *tx)
+                .await?;
+        }
         let spilled: Vec<RetryRow> = accepted
             .iter()
             .flat_map(|row| {

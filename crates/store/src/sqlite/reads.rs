@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Sqlite, blob, read_event_id, small, sql_limit, unpack};
+use super::{Sqlite, blob, read_event_id, read_uuid, small, sql_limit, unpack};
 use crate::{
-    Attempt, DeliveryId, Event, EventId, Outcome, StoreError, TenantId, Timestamp, WebhookId,
+    Attempt, DeliveryId, Event, EventId, Outcome, ReplayId, StoreError, TenantId, Timestamp, WebhookId,
     attempt::{Verdict, stored_outcome},
     delivery::{Facts, LastFact},
 };
 
-/// type, hot, `webhook_ids`, owner alive, number, verdict, outcome, `http_status`, why given up, `ended_at`, `due_at`
+/// type, hot, `webhook_ids`, owner alive, number, verdict, outcome, `http_status`, why given up, `ended_at`, `due_at`, the
+/// number that is due, test, attempts, `replay_id`
 type FactsRow = (
     String,
     i64,
@@ -24,9 +25,13 @@ type FactsRow = (
     Option<String>,
     Option<i64>,
     Option<i64>,
+    Option<i64>,
+    bool,
+    i64,
+    Option<Vec<u8>>,
 );
 
-/// number, outcome, `http_status`, `started_at`, `latency_us`, error, response, `next_at`
+/// number, outcome, `http_status`, `started_at`, `latency_us`, error, response, `next_at`, `replay_id`
 type AttemptRow = (
     i64,
     i16,
@@ -36,6 +41,7 @@ type AttemptRow = (
     Option<String>,
     Option<Vec<u8>>,
     Option<i64>,
+    Option<Vec<u8>>,
 );
 
 impl Sqlite {
@@ -68,7 +74,11 @@ impl Sqlite {
             "select e.type, e.hot, e.webhook_ids,
                     exists (select 1 from node n where n.incarnation = e.owner),
                     a.number, a.verdict, a.outcome, a.http_status,
-                    case when a.outcome = 0 then a.error end, a.started_at + a.latency_us, r.due_at
+                    case when a.outcome = 0 then a.error end, a.started_at + a.latency_us, r.due_at, r.number, e.test,
+                    (select count(*) from attempt
+                     where lane = ?1 and webhook_id = ?4 and event_id = ?3 and outcome <> 0),
+                    (select replay_id from replayed
+                     where lane = ?1 and webhook_id = ?4 and event_id = ?3 order by after desc limit 1)
             from event e
             left join attempt a on a.lane = ?1 and a.webhook_id = ?4 and a.event_id = ?3
                 and a.number = (select max(number) from attempt where lane = ?1 and webhook_id = ?4 and event_id = ?3)
@@ -93,6 +103,10 @@ impl Sqlite {
             given_up,
             ended_at,
             due_at,
+            due_number,
+            is_test,
+            attempt_count,
+            replay,
         )) = row
         else {
             return Ok(None);
@@ -119,7 +133,11 @@ impl Sqlite {
             event_type,
             with_owner: owner_alive && sql_limit(position) < hot,
             last,
+            attempt_count: small(attempt_count),
             due_at: due_at.map(Timestamp::from_unix_micros),
+            due_number: due_number.map(small),
+            replay: read_replay_id(replay)?,
+            is_test,
         }))
     }
 
@@ -129,8 +147,12 @@ impl Sqlite {
         id: DeliveryId,
     ) -> Result<Vec<Attempt>, StoreError> {
         let rows: Vec<AttemptRow> = sqlx::query_as(
-            "select number, outcome, http_status, started_at, latency_us, error, response, next_at
-            from attempt
+            "select number, outcome, http_status, started_at, latency_us, error, response, next_at,
+                    (select p.replay_id from replayed p
+                     where p.lane = a.lane and p.webhook_id = a.webhook_id and p.event_id = a.event_id
+                       and p.after < a.number
+                     order by p.after desc limit 1)
+            from attempt a
             where lane = ? and webhook_id = ? and event_id = ? and outcome <> 0
             order by number",
         )
@@ -141,7 +163,7 @@ impl Sqlite {
         .await?;
         rows.into_iter()
             .map(
-                |(number, outcome, http_status, started_at, latency_us, error, response, next_at)| {
+                |(number, outcome, http_status, started_at, latency_us, error, response, next_at, replay)| {
                     Ok(Attempt {
                         number: small(number),
                         outcome: Outcome::from_code(outcome)?,
@@ -151,6 +173,7 @@ impl Sqlite {
                         error,
                         response: response.map(Bytes::from),
                         next_at: next_at.map(Timestamp::from_unix_micros),
+                        replay: read_replay_id(replay)?,
                     })
                 },
             )
@@ -232,4 +255,10 @@ impl Sqlite {
             .map(|(id, webhooks)| Ok((read_event_id(&id)?, unpack(&webhooks))))
             .collect()
     }
+}
+
+fn read_replay_id(bytes: Option<Vec<u8>>) -> Result<Option<ReplayId>, StoreError> {
+    bytes
+        .map(|bytes| read_uuid("replayed", &bytes).map(ReplayId))
+        .transpose()
 }

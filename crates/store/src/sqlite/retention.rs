@@ -63,10 +63,11 @@ impl Sqlite {
         .await?;
         for (lane, tenant, event, webhooks) in &events {
             for webhook in unpack(webhooks) {
-                // The key of both tables starts like this; there is no index on the event alone to keep up.
+                // The key of these tables starts like this; there is no index on the event alone to keep up.
                 for statement in [
                     "delete from attempt where lane = ? and webhook_id = ? and event_id = ?",
                     "delete from retry where lane = ? and webhook_id = ? and event_id = ?",
+                    "delete from replayed where lane = ? and webhook_id = ? and event_id = ?",
                 ] {
                     sqlx::query(statement)
                         .bind(lane)

@@ -7,12 +7,12 @@ use sqlx::{AssertSqlSafe, SqliteConnection};
 
 use super::{Sqlite, batches, blob, placeholders, read_event_id, read_uuid, small, sql_limit};
 use crate::{
-    Due, Event, EventId, Finish, Lane, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId,
-    node::EventRow,
+    CountedFrom, Due, Event, EventId, Finish, Lane, StoreError, TenantId, Timestamp, Upcoming, Want,
+    WebhookId, node::EventRow,
 };
 
-/// number, `due_at`, `tenant_id`, id, type, payload
-type DueRow = (i64, i64, i64, Vec<u8>, String, Vec<u8>);
+/// number, `due_at`, `replayed_after`, `replayed_at`, `tenant_id`, id, type, payload
+type DueRow = (i64, i64, i64, Option<i64>, i64, Vec<u8>, String, Vec<u8>);
 
 impl Sqlite {
     pub(crate) async fn upcoming(&self, lanes: &[Lane]) -> Result<Vec<Upcoming>, StoreError> {
@@ -53,7 +53,7 @@ impl Sqlite {
         let mut due = Vec::new();
         for want in wants {
             let rows: Vec<DueRow> = sqlx::query_as(
-                "select r.number, r.due_at, e.tenant_id, e.id, e.type, e.payload
+                "select r.number, r.due_at, r.replayed_after, r.replayed_at, e.tenant_id, e.id, e.type, e.payload
                 from retry r
                 join event e on e.lane = r.lane and e.tenant_id = r.tenant_id and e.id = r.event_id
                 where r.lane = ? and r.webhook_id = ? and r.due_at <= ?
@@ -66,7 +66,7 @@ impl Sqlite {
             .bind(sql_limit(want.limit))
             .fetch_all(&self.readers)
             .await?;
-            for (number, due_at, tenant, id, event_type, payload) in rows {
+            for (number, due_at, after, replayed_at, tenant, id, event_type, payload) in rows {
                 let event = Event {
                     id: read_event_id(&id)?,
                     tenant: TenantId(tenant),
@@ -78,6 +78,10 @@ impl Sqlite {
                     webhook: want.webhook,
                     number: small(number),
                     due_at: Timestamp::from_unix_micros(due_at),
+                    replay: replayed_at.map(|at| CountedFrom {
+                        after: small(after),
+                        at: Timestamp::from_unix_micros(at),
+                    }),
                 });
             }
         }

@@ -53,7 +53,11 @@ impl Sqlite {
             .collect())
     }
 
-    pub(crate) async fn tenant_webhooks(&self, tenant: TenantId) -> Result<TenantWebhooks, StoreError> {
+    pub(crate) async fn tenant_webhooks(
+        &self,
+        tenant: TenantId,
+        now: Timestamp,
+    ) -> Result<TenantWebhooks, StoreError> {
         let mut tx = self.readers.begin().await?;
         let version: Option<i64> = sqlx::query_scalar("select version from tenant where id = ?")
             .bind(tenant.0)
@@ -65,23 +69,26 @@ impl Sqlite {
         .bind(tenant.0)
         .fetch_all(&mut *tx)
         .await?;
-        let secrets: Vec<(Vec<u8>, Vec<u8>)> = sqlx::query_as(
-            "select webhook_id, value from webhook_secret where tenant_id = ? order by webhook_id, position",
+        let secrets: Vec<(Vec<u8>, Vec<u8>, Option<i64>)> = sqlx::query_as(
+            "select webhook_id, value, expires_at
+            from webhook_secret
+            where tenant_id = ? and (expires_at is null or expires_at > ?)
+            order by webhook_id, position",
         )
         .bind(tenant.0)
+        .bind(now.unix_micros())
         .fetch_all(&mut *tx)
         .await?;
         let webhooks = rows
             .into_iter()
             .map(|row| {
-                let own = secrets
-                    .iter()
-                    .filter(|(webhook, _)| *webhook == row.0)
-                    .map(|(_, value)| value.clone());
-                let secrets = own.collect();
+                let own = || secrets.iter().filter(|(webhook, ..)| *webhook == row.0);
+                let values = own().map(|(_, value, _)| value.clone()).collect();
+                let first_expiry = own().filter_map(|(.., expires_at)| *expires_at).min();
                 let webhook = read_webhook(tenant, row)?;
                 Ok(SigningWebhook {
-                    secrets: read_secrets(webhook.id, secrets)?,
+                    secrets: read_secrets(webhook.id, values)?,
+                    secret_expires_at: first_expiry.map(Timestamp::from_unix_micros),
                     webhook,
                 })
             })
@@ -212,7 +219,10 @@ impl Sqlite {
     }
 }
 
-async fn commit_config_change(mut tx: SqliteTransaction<'_>, tenant: TenantId) -> Result<(), StoreError> {
+pub(super) async fn commit_config_change(
+    mut tx: SqliteTransaction<'_>,
+    tenant: TenantId,
+) -> Result<(), StoreError> {
     sqlx::query("update tenant set version = (select max(version) + 1 from tenant) where id = ?")
         .bind(tenant.0)
         .execute(&mut *tx)

@@ -114,6 +114,7 @@ async fn every_field_of_every_attempt_is_kept(harness: Harness) {
             error: (number % 2 == 0).then(|| format!("no route to \u{1f980}, {number}")),
             response: (number % 3 == 0).then(|| Bytes::from(vec![0, 255, 10, b'a'])),
             next_at: (number < 8).then_some(due_at),
+            replay: None,
         };
         let end = End::Attempted(AttemptEnd {
             outcome,

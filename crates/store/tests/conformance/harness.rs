@@ -411,6 +411,7 @@ impl Tenant {
             payload: Bytes::from_static(b"{\"total\": 4200}"),
             destinations: with_slot.chain(without).collect(),
             idempotency_key: None,
+            is_test: false,
         }
     }
 

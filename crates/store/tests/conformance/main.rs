@@ -32,6 +32,7 @@ mod harness;
 mod holds;
 mod idempotency;
 mod lanes;
+mod operations;
 mod outage;
 mod pages;
 mod publish;
