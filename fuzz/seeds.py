@@ -26,6 +26,21 @@ QUESTIONS = {
 }
 
 
+# Ways to write addresses, with an allow-list and the answer of a name server.
+DESTINATIONS = {
+    "plain": "https://example.com/hooks?a=b\n10.1.0.0/16 hooks.internal\n10.1.0.1 93.184.216.34",
+    "number": "https://2130706433/\n127.0.0.1\n127.0.0.1",
+    "hexadecimal": "https://0x7f.1/\n127.0.0.0/8 ::1\n::1 ::ffff:127.0.0.1",
+    "octal": "https://0177.0.0.1/\nfd00::/8\nfd00:ec2::254",
+    "mapped": "https://[::ffff:127.0.0.1]/\nany.example\n10.0.0.1",
+    "nat64": "https://[64:ff9b::a9fe:a9fe]/\n\n64:ff9b::a00:1 2002:7f00:1:: 2001::1",
+    "full-width": "https://\uff11\uff12\uff17.0.0.1/\nb\u00fccher.example\n168.63.129.16",
+    "dot": "http://127.0.0.1./\nhooks.internal.\n169.254.169.254 100.64.0.1",
+    "user": "https://user:pass@example.com/#top\n0.0.0.0/0 ::/0\n255.255.255.255 ff02::1",
+    "back": "https:\\\\127.1\\a\n10.0.0.0/33\n",
+}
+
+
 def main(folder: pathlib.Path) -> None:
     requests = json.loads((VECTORS / "requests.json").read_text(encoding="utf-8"))["vectors"]
     envelopes = json.loads((VECTORS / "envelopes.json").read_text(encoding="utf-8"))["envelopes"]
@@ -40,6 +55,7 @@ def main(folder: pathlib.Path) -> None:
         "scheme": {path.stem: path.read_bytes() for path in (CORE / "schemes").glob("*.toml")},
         "profile": {path.stem: profile(path) for path in (CORE / "profiles").glob("*.toml")},
         "envelope": {f"{n}": envelope(example) for n, example in enumerate(envelopes)},
+        "egress": {name: text.encode() for name, text in DESTINATIONS.items()},
         "jwe": {message["id"]: token(sealed["keys"], message) for message in sealed["messages"]},
     }.items():
         (folder / target).mkdir(parents=True, exist_ok=True)

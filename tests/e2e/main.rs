@@ -11,6 +11,7 @@ mod alerts;
 mod catalogue;
 mod command_line;
 mod conformance;
+mod connections;
 mod delivery;
 mod encryption;
 mod errors;

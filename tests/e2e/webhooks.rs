@@ -42,6 +42,7 @@ on_both_stores! {
         let expected = v1::Webhook {
             id: id.clone(),
             state: v1::WebhookState::Active.into(),
+            method: "POST".to_owned(),
             create_time: read.create_time,
             update_time: read.create_time,
             // How it is doing; nobody has set it.

@@ -110,7 +110,9 @@ pub use crate::error::{
 pub use crate::handshake::Handshake;
 pub use crate::header::{HeaderName, MAX_HEADER_BYTES, MAX_ID_BYTES, MAX_SIGNATURE_ITEMS, is_message_id};
 pub use crate::key::MAX_SECRETS;
-pub use crate::profile::{Attributes, EventType, Hold, Jitter, Profile, SampleOrigin, Schedule, StatusSet};
+pub use crate::profile::{
+    Attributes, EventType, Hold, Jitter, Profile, SampleOrigin, Schedule, StatusSet, TlsVersion,
+};
 pub use crate::receive::{Received, Refusal, receive};
 pub use crate::registry::Registry;
 pub use crate::scheme::{Algorithm, Scheme};

@@ -3,9 +3,10 @@
 use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hookwright_core::Registry;
+use hookwright_egress::{EgressRules, Resolve, SystemResolver};
 use hookwright_store::{Clock, NodeOptions, Retention, StoreAddress};
 
-use crate::{AlertSettings, EgressRules, engine::EngineLimits};
+use crate::{AlertSettings, engine::EngineLimits};
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Config {
     pub egress: EgressRules,
     /// The DNS name by which receivers know this service, in handshakes that ask for one.
     pub origin: String,
+    /// Where the addresses of receivers come from. Tests bring their own.
+    pub resolver: Arc<dyn Resolve>,
     /// The profiles that webhooks can be registered with, and the schemes that requests can be verified by.
     pub registry: Arc<Registry>,
     /// Largest payload of an event, in bytes.
@@ -51,6 +54,7 @@ impl Config {
             engine: EngineLimits::default(),
             egress: EgressRules::default(),
             origin: String::from("hookwright.localhost"),
+            resolver: Arc::new(SystemResolver::default()),
             registry: Arc::new(Registry::builtin()),
             payload_bytes_max: 256 * 1024,
             verify_bytes_max: 1024 * 1024,

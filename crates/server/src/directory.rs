@@ -7,12 +7,14 @@ use std::{
 };
 
 use hookwright_core::{Profile, Registry, Signer, StatusSet, Verifier, jwe};
+use hookwright_egress::{Answer, Connection, Egress, Exchange, ExchangeError, PolicyError};
 use hookwright_store::{SigningWebhook, Store, StoreError, TenantId, Timestamp, Webhook, WebhookId};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tokio::sync::Semaphore;
 use url::Url;
 
 use crate::{
+    connection,
     engine::{FlowLimits, Gauge, Rate, RetryPolicy, WEBHOOK_KIB_MAX},
     matching::{Matcher, TenantIndex},
 };
@@ -25,6 +27,7 @@ const DISABLE_AFTER: Duration = Duration::from_hours(120);
 pub(crate) struct Directory {
     store: Store,
     registry: Arc<Registry>,
+    egress: Egress,
     tenants: RwLock<HashMap<TenantId, Arc<TenantIndex>>>,
     /// Of all tenants read so far.
     webhooks: RwLock<HashMap<WebhookId, Arc<LiveWebhook>>>,
@@ -39,6 +42,7 @@ pub(crate) struct LiveWebhook {
     pub(crate) matcher: Matcher,
     pub(crate) signer: Signer,
     pub(crate) verifier: Verifier,
+    pub(crate) method: Method,
     pub(crate) url: Url,
     /// The owner's own headers and the content type.
     pub(crate) headers: HeaderMap,
@@ -46,6 +50,9 @@ pub(crate) struct LiveWebhook {
     /// The answers that its owner takes for a success; `None` is the profile's rule.
     success: Option<StatusSet>,
     pub(crate) timeout: Duration,
+    /// An error when the operator allows less than when the webhook was registered. Its deliveries fail then, and are not
+    /// lost.
+    connection: Result<Connection, PolicyError>,
     /// When the first of its secrets stops signing: then it is read again.
     pub(crate) secret_expires_at: Option<Timestamp>,
     /// Counts its part of this node's memory, in KiB.
@@ -71,13 +78,22 @@ impl LiveWebhook {
             None => self.profile.is_success(status),
         }
     }
+
+    /// Sends one request the way that this webhook's owner chose.
+    pub(crate) async fn send(&self, exchange: Exchange) -> Result<Answer, ExchangeError> {
+        match &self.connection {
+            Ok(connection) => connection.exchange(exchange).await,
+            Err(error) => Err(ExchangeError::Unreachable(error.to_string())),
+        }
+    }
 }
 
 impl Directory {
-    pub(crate) fn new(store: Store, registry: Arc<Registry>) -> Self {
+    pub(crate) fn new(store: Store, registry: Arc<Registry>, egress: Egress) -> Self {
         Self {
             store,
             registry,
+            egress,
             tenants: RwLock::default(),
             webhooks: RwLock::default(),
         }
@@ -183,6 +199,7 @@ impl Directory {
         match enliven(
             webhook,
             &self.registry,
+            &self.egress,
             slots.unwrap_or_else(|| Arc::new(Semaphore::new(WEBHOOK_KIB_MAX))),
             gauge,
         ) {
@@ -200,6 +217,7 @@ impl Directory {
 fn enliven(
     webhook: SigningWebhook,
     registry: &Registry,
+    egress: &Egress,
     slots: Arc<Semaphore>,
     gauge: Arc<Gauge>,
 ) -> Result<LiveWebhook, String> {
@@ -225,7 +243,7 @@ fn enliven(
     }
     let content_type = match settings.encryption {
         Some(_) => jwe::CONTENT_TYPE,
-        None => profile.content_type(),
+        None => (settings.connection.content_type.as_deref()).unwrap_or(profile.content_type()),
     };
     let content_type = HeaderValue::try_from(content_type).map_err(|error| error.to_string())?;
     headers.insert(header::CONTENT_TYPE, content_type);
@@ -250,6 +268,8 @@ fn enliven(
         matcher,
         signer,
         verifier,
+        method: connection::method(settings.connection.method),
+        connection: connection::connection(&settings.connection, &profile, egress),
         url,
         headers,
         timeout: settings.timeout.unwrap_or(profile.timeout),

@@ -13,8 +13,8 @@ mod alerts;
 mod api;
 mod catalogue;
 mod config;
+mod connection;
 mod directory;
-mod egress;
 mod engine;
 mod lifecycle;
 mod maintenance;
@@ -23,7 +23,7 @@ mod matching;
 pub use self::{
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},
     config::Config,
-    egress::{AddressRules, EgressRules, TargetError},
     engine::EngineLimits,
     lifecycle::{Server, StartError},
 };
+pub use hookwright_egress::{AddressRules, AllowedTarget, EgressRules, Resolve, Resolving, TargetError};

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use hookwright_egress::{Egress, Guard, SetupError};
 use hookwright_proto::{FILE_DESCRIPTOR_SET, v1::webhook_service_server::WebhookServiceServer};
 use hookwright_store::{Store, StoreError};
 use tokio::{net::TcpListener, task::JoinHandle};
@@ -14,7 +15,6 @@ use crate::{
     alerts::Alerts,
     api::{Handshaker, Limits, Service},
     directory::Directory,
-    egress::EgressClient,
     engine::Engine,
     maintenance,
 };
@@ -41,7 +41,7 @@ pub enum StartError {
     },
     /// The HTTP client cannot be set up.
     #[error("cannot set up the HTTP client: {0}")]
-    Egress(#[from] reqwest::Error),
+    Egress(#[from] SetupError),
     /// gRPC cannot be set up.
     #[error("cannot set up gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -80,16 +80,9 @@ impl Server {
         })?;
 
         let registry = Arc::clone(&config.registry);
-        let directory = Arc::new(Directory::new(store.clone(), config.registry));
-        let egress = EgressClient::new(config.egress)?;
-        let engine = Engine::start(
-            store.clone(),
-            config.node,
-            config.engine,
-            Arc::clone(&directory),
-            egress.clone(),
-        )
-        .await?;
+        let egress = Egress::new(Guard::with_resolver(config.egress, config.resolver))?;
+        let directory = Arc::new(Directory::new(store.clone(), config.registry, egress.clone()));
+        let engine = Engine::start(store.clone(), config.node, config.engine, Arc::clone(&directory)).await?;
 
         let alerts = Alerts::start(&store, engine.node(), &directory, engine.intake(), &config.alerts);
 
@@ -97,8 +90,8 @@ impl Server {
             store.clone(),
             engine.intake(),
             directory,
-            config.egress,
-            Handshaker::new(egress, config.origin),
+            egress,
+            Handshaker::new(config.origin),
             Limits {
                 payload_bytes: config.payload_bytes_max,
                 verify_bytes: config.verify_bytes_max,

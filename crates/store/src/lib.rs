@@ -22,6 +22,7 @@
 mod alert;
 mod attempt;
 mod clock;
+mod connection;
 mod delivery;
 mod engine;
 mod error;
@@ -45,6 +46,9 @@ pub use self::{
     alert::{Digest, News, Notice, REASON_OWNER, Recovery, Standing, StandingState, state_of},
     attempt::{Attempt, AttemptEnd, End, Finish, Next, Origin, Outcome, Verdict},
     clock::{Clock, Timestamp},
+    connection::{
+        Authentication, ClientCertificate, ConnectionSettings, DeliveryMethod, Sensitive, TlsSettings,
+    },
     delivery::{Delivery, DeliveryDetail, DeliveryState, LastAttempt},
     error::{PublishError, StoreError},
     event::{Accepted, Destination, Event, NewEvent, Published, Slot},

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use hookwright_core::{Schedule, Secret, jwe::EncryptionKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{Stop, StoreError, TenantId, Timestamp, WebhookId};
+use crate::{ConnectionSettings, Stop, StoreError, TenantId, Timestamp, WebhookId};
 
 /// A registered destination, without its secrets.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,6 +88,9 @@ pub struct WebhookSettings {
     /// How the receiver was asked whether it expects deliveries; `None` when it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handshake: Option<Handshake>,
+    /// How deliveries are sent.
+    #[serde(default, skip_serializing_if = "ConnectionSettings::is_default")]
+    pub connection: ConnectionSettings,
 }
 
 /// A handshake, and what came of it.
@@ -137,6 +140,7 @@ impl WebhookSettings {
             filter: None,
             attributes: BTreeMap::new(),
             handshake: None,
+            connection: ConnectionSettings::default(),
         }
     }
 }

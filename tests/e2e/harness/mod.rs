@@ -55,6 +55,7 @@ pub(crate) fn config(address: &StoreAddress) -> Config {
     config.egress = EgressRules {
         addresses: AddressRules::Any,
         allow_http: true,
+        ..EgressRules::default()
     };
     config
 }

@@ -44,6 +44,8 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     config.egress = EgressRules {
         addresses: AddressRules::Any,
         allow_http: true,
+        allow_proxies: true,
+        ..EgressRules::default()
     };
     let server = Server::start(config).await.map_err(|error| failed(&error))?;
     let (arrivals, arrived) = mpsc::channel(1_024);

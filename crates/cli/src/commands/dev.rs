@@ -61,6 +61,8 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     config.egress = EgressRules {
         addresses: AddressRules::Any,
         allow_http: true,
+        allow_proxies: true,
+        ..EgressRules::default()
     };
     let stop = StopSignal::listen()?;
     let server = Server::start(config).await.map_err(|error| failed(&error))?;

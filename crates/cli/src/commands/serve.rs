@@ -3,7 +3,7 @@
 use std::{io::IsTerminal as _, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
-use hookwright_server::{AddressRules, Config, EgressRules, Server};
+use hookwright_server::{AddressRules, AllowedTarget, Config, EgressRules, Server};
 use hookwright_store::{NodeOptions, StoreAddress};
 use tracing_subscriber::EnvFilter;
 
@@ -87,12 +87,26 @@ pub(crate) struct ServeArgs {
 #[derive(Debug, Args)]
 pub(crate) struct EgressArgs {
     /// Allow webhooks with plain http URLs.
-    #[arg(long, env = "HOOKWRIGHT_ALLOW_HTTP")]
-    allow_http: bool,
+    #[arg(long = "allow-http", env = "HOOKWRIGHT_ALLOW_HTTP")]
+    http: bool,
 
     /// Allow webhooks on this machine and in private networks. Do not do this where strangers register webhooks.
-    #[arg(long, env = "HOOKWRIGHT_ALLOW_PRIVATE_TARGETS")]
-    allow_private_targets: bool,
+    #[arg(long = "allow-private-targets", env = "HOOKWRIGHT_ALLOW_PRIVATE_TARGETS")]
+    private_targets: bool,
+
+    /// Allow webhooks in this network (10.1.0.0/16) or on this host (hooks.internal, whatever it resolves to). Can be
+    /// given several times.
+    #[arg(
+        long = "allow-target",
+        env = "HOOKWRIGHT_ALLOW_TARGETS",
+        value_delimiter = ',',
+        value_name = "NETWORK|HOST"
+    )]
+    targets: Vec<AllowedTarget>,
+
+    /// Allow webhooks that are reached through a forward proxy, which resolves names by itself.
+    #[arg(long = "allow-proxies", env = "HOOKWRIGHT_ALLOW_PROXIES")]
+    proxies: bool,
 
     /// The DNS name by which receivers know this service, for handshakes that ask for one.
     #[arg(
@@ -120,8 +134,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
         name: args.node,
         lease: args.lease,
     };
-    config.egress = args.egress.rules();
     config.origin.clone_from(&args.egress.origin);
+    config.egress = args.egress.into_rules();
     config.engine.attempts_max = args.attempts_max as usize;
     config.engine.attempts_per_webhook_max = args.attempts_per_webhook_max as usize;
     config.registry = Arc::new(args.profiles.registry()?);
@@ -150,15 +164,17 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
 }
 
 impl EgressArgs {
-    fn rules(&self) -> EgressRules {
-        let addresses = if self.allow_private_targets {
+    fn into_rules(self) -> EgressRules {
+        let addresses = if self.private_targets {
             AddressRules::Any
         } else {
             AddressRules::Public
         };
         EgressRules {
             addresses,
-            allow_http: self.allow_http,
+            allowed: self.targets,
+            allow_http: self.http,
+            allow_proxies: self.proxies,
         }
     }
 }

@@ -13,6 +13,7 @@
 //! timeout = "10s"                       # for one attempt, connecting included
 //! disable_after = "72h"                 # optional: of failures without a success
 //! # content_type = "application/json"
+//! # min_tls_version = "1.2"             # of receivers: "1.2" or "1.3"
 //! schedule = { delays = ["30s", "5m"] } # see the schedule module
 //! # max_age = "3d"                      # no attempt of an event that is older; without it, the schedule alone decides
 //! # attribute_pointers = true           # webhooks can choose by any JSON pointer, such as `/customer/id`
@@ -60,6 +61,7 @@ mod catalogue;
 mod schedule;
 mod scheme_choice;
 mod status_set;
+mod tls_version;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,6 +75,7 @@ use self::schedule::Span;
 pub use self::schedule::{Jitter, MAX_ATTEMPTS, MAX_DELAY, Schedule};
 use self::scheme_choice::SchemeChoice;
 pub use self::status_set::StatusSet;
+pub use self::tls_version::TlsVersion;
 use crate::envelope::{Envelope, EventFields, Field, ParsedEnvelope};
 use crate::error::{EnvelopeError, ProfileError};
 use crate::header::{HeaderName, is_sendable_value};
@@ -141,6 +144,8 @@ pub struct Profile {
     pub disable_after: Option<Duration>,
     /// What webhooks can choose events by, beside their type.
     pub attributes: Attributes,
+    /// The oldest TLS version that receivers may speak.
+    pub min_tls_version: TlsVersion,
     content_type: String,
     headers: Vec<ExtraHeader>,
     envelope: Envelope,
@@ -357,6 +362,8 @@ struct Description {
     disable_after: Option<Span>,
     #[serde(default)]
     content_type: Option<String>,
+    #[serde(default)]
+    min_tls_version: TlsVersion,
     schedule: Schedule,
     #[serde(default)]
     max_age: Option<Span>,
@@ -427,6 +434,7 @@ impl Description {
             hold: description.hold.into(),
             disable_after: description.disable_after.map(|after| after.0),
             attributes: Attributes::new(description.attributes, description.attribute_pointers)?,
+            min_tls_version: description.min_tls_version,
             success: description.success,
             content_type: description
                 .content_type
@@ -556,6 +564,7 @@ mod tests {
         assert_eq!(headers[0].0.as_str(), "X-Acme-Event");
         assert_eq!(headers[0].1, "t=user.created");
         assert_eq!(profile.content_type(), "application/json");
+        assert_eq!(profile.min_tls_version, TlsVersion::V1_2);
         assert_eq!(profile.event_type("user.created"), profile.event_types().first());
         assert_eq!(profile.event_type("user.deleted"), None);
         assert!(profile.is_success(202) && !profile.is_success(302));
@@ -591,6 +600,10 @@ mod tests {
             ProfileError::OutOfBounds { key: "timeout", .. }
         ));
         assert!(matches!(refused("10s", "10"), ProfileError::Syntax { .. }));
+        assert!(matches!(
+            refused("timeout =", "min_tls_version = '1.1'\ntimeout ="),
+            ProfileError::Syntax { .. }
+        ));
         assert!(matches!(
             refused("\"evt\"", "\"a.b\""),
             ProfileError::OutOfBounds {

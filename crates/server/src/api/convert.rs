@@ -9,8 +9,11 @@ use hookwright_store::{
     StopCause, Timestamp, Webhook,
 };
 
+use super::connection;
+
 pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
     let settings = webhook.settings;
+    let how = settings.connection;
     let state = match settings.stop.map(|stop| stop.cause) {
         None => v1::WebhookState::Active,
         Some(StopCause::Paused) => v1::WebhookState::Paused,
@@ -30,6 +33,14 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
         update_time: Some(timestamp(webhook.updated_at)),
         encryption: settings.encryption.as_ref().map(encryption),
         handshake: settings.handshake.as_ref().map(super::handshake::to_wire),
+        method: how.method.as_str().to_owned(),
+        content_type: how.content_type.unwrap_or_default(),
+        tls: connection::tls_shown(how.tls),
+        authentication: how.authentication.map(connection::authentication_shown),
+        proxy_url: how
+            .proxy_url
+            .map(|url| connection::proxy_shown(url.expose()))
+            .unwrap_or_default(),
         alert_emails: settings.alert_emails,
         success_statuses: settings.success_statuses,
         hold: hold_policy(settings.hold),

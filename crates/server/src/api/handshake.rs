@@ -10,6 +10,7 @@ use hookwright_core::{
     Request,
     handshake::{Handshake as Protocol, Outcome, Settings},
 };
+use hookwright_egress::{Answer, Connection, Exchange};
 use hookwright_proto::v1;
 use hookwright_store::{Handshake, HandshakeProtocol, Timestamp, WebhookSettings};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -21,7 +22,7 @@ use super::{
     error::{ApiError, Reason, Violation},
     validate,
 };
-use crate::egress::{Answer, EgressClient, Exchange};
+use crate::connection::connection;
 
 /// What is asked for where a protocol wants a number of requests a minute.
 const REQUESTED_PER_MINUTE: u32 = 6_000;
@@ -31,7 +32,6 @@ const SHOWN_CHARS_MAX: usize = 200;
 /// Asks receivers.
 #[derive(Debug)]
 pub(crate) struct Handshaker {
-    egress: EgressClient,
     /// The DNS name that this service goes by.
     origin: String,
 }
@@ -44,8 +44,8 @@ struct Question {
 }
 
 impl Handshaker {
-    pub(crate) fn new(egress: EgressClient, origin: String) -> Self {
-        Self { egress, origin }
+    pub(crate) fn new(origin: String) -> Self {
+        Self { origin }
     }
 
     /// The limit that the receiver sets, in requests a minute; the error says what it answered instead.
@@ -53,6 +53,7 @@ impl Handshaker {
         &self,
         protocol: HandshakeProtocol,
         settings: &WebhookSettings,
+        connection: &Connection,
         timeout: Duration,
         now: Timestamp,
     ) -> Result<Option<u32>, String> {
@@ -83,8 +84,7 @@ impl Handshaker {
             body: Bytes::copy_from_slice(&question.body),
             timeout,
         };
-        let answer = self
-            .egress
+        let answer = connection
             .exchange(exchange)
             .await
             .map_err(|error| error.to_string())?;
@@ -184,10 +184,13 @@ impl Service {
         };
         let profile = validate::profile("webhook.profile", &settings.profile, self.directory.registry())?;
         let timeout = settings.timeout.unwrap_or(profile.timeout);
+        // By the way that deliveries will go, credentials included.
+        let connection = connection(&settings.connection, &profile, &self.egress)
+            .map_err(|error| ApiError::HandshakeFailed(error.to_string()))?;
         let now = self.store.clock().now();
         let allowed_per_minute = self
             .handshaker
-            .ask(protocol, settings, timeout, now)
+            .ask(protocol, settings, &connection, timeout, now)
             .await
             .map_err(ApiError::HandshakeFailed)?;
         settings.handshake = Some(Handshake {

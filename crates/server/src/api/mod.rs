@@ -4,6 +4,7 @@ mod alert;
 mod cancel_delivery;
 mod cancel_replay;
 mod clauses;
+mod connection;
 mod convert;
 mod create_replay;
 mod delete_webhook;
@@ -36,13 +37,14 @@ mod webhook_state;
 
 use std::{fmt, num::NonZeroU32, sync::Arc};
 
+use hookwright_egress::Egress;
 use hookwright_proto::v1::{self, webhook_service_server::WebhookService};
 use hookwright_store::{Store, TenantId};
 use tonic::{Request, Response, Status};
 
 pub(crate) use self::handshake::Handshaker;
 use self::verify_rate::VerifyRate;
-use crate::{catalogue::Catalogues, directory::Directory, egress::EgressRules, engine::Intake};
+use crate::{catalogue::Catalogues, directory::Directory, engine::Intake};
 
 /// The service behind `hookwright.v1.WebhookService`.
 pub(crate) struct Service {
@@ -50,7 +52,7 @@ pub(crate) struct Service {
     intake: Intake,
     directory: Arc<Directory>,
     catalogues: Catalogues,
-    egress: EgressRules,
+    egress: Egress,
     handshaker: Handshaker,
     limits: Limits,
     verify_rate: VerifyRate,
@@ -72,7 +74,7 @@ impl Service {
         store: Store,
         intake: Intake,
         directory: Arc<Directory>,
-        egress: EgressRules,
+        egress: Egress,
         handshaker: Handshaker,
         limits: Limits,
     ) -> Self {

@@ -3,16 +3,16 @@
 use std::sync::Arc;
 
 use hookwright_core::{Profile, Registry, Secret};
+use hookwright_egress::Egress;
 use hookwright_proto::v1;
 use hookwright_store::{Timestamp, WebhookSettings};
 
 use super::{
-    Service, convert,
+    Service, connection, convert,
     error::{ApiError, Reason, Violation},
     settings::{self, Context},
     validate::{self, Violations},
 };
-use crate::egress::EgressRules;
 
 impl Service {
     pub(super) async fn register(
@@ -22,9 +22,10 @@ impl Service {
         let (mut settings, secret) = accept(
             request,
             self.directory.registry(),
-            self.egress,
+            &self.egress,
             self.store.clock().now(),
         )?;
+        connection::foresee(&settings, |_| true, &self.egress).await?;
         self.shake_hands(&mut settings).await?;
         let tenant = self.tenant();
         let webhook = self
@@ -43,7 +44,7 @@ impl Service {
 fn accept(
     request: v1::RegisterRequest,
     registry: &Registry,
-    egress: EgressRules,
+    egress: &Egress,
     now: Timestamp,
 ) -> Result<(WebhookSettings, Secret), ApiError> {
     let Some(webhook) = request.webhook else {
@@ -64,6 +65,7 @@ fn accept(
         now,
     };
     settings::read_all(&webhook, context, &mut settings, &mut violations);
+    violations.check(connection::headers_agree(&settings));
     let secret = violations.check(secret(&request.secret, &profile));
     match (secret, violations.into_vec()) {
         (Some(secret), violations) if violations.is_empty() => Ok((settings, secret)),

@@ -1,23 +1,23 @@
 //! The fields of a webhook that its owner sets, one entry each: what `Register` reads and `UpdateWebhook` changes.
 
 use hookwright_core::Profile;
+use hookwright_egress::Egress;
 use hookwright_proto::v1;
 use hookwright_store::{Stop, Timestamp, WebhookSettings};
 
 use super::{
-    alert, clauses,
+    alert, clauses, connection,
     error::{Reason, Violation},
     flow, handshake, policies,
     validate::{self, Violations},
     webhook_state,
 };
-use crate::egress::EgressRules;
 
 /// What a field is checked against.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) profile: &'a Profile,
-    pub(super) egress: EgressRules,
+    pub(super) egress: &'a Egress,
     /// What the state is now, and the moment at which it would change.
     pub(super) stop: Option<Stop>,
     pub(super) now: Timestamp,
@@ -28,10 +28,10 @@ type Read = fn(&v1::Webhook, Context<'_>, &mut WebhookSettings) -> Result<(), Vi
 
 /// `path: |request, context| value => setting`, or several settings and a tuple of their values
 macro_rules! fields {
-    ($($path:literal: |$new:ident, $context:ident| $value:expr => $($setting:ident),+;)+) => {
+    ($($path:literal: |$new:ident, $context:ident| $value:expr => $($($setting:ident).+),+;)+) => {
         const FIELDS: &[(&str, Read)] = &[
             $(($path, |$new, $context, settings| {
-                ($(settings.$setting),+) = $value?;
+                ($(settings.$($setting).+),+) = $value?;
                 Ok(())
             }),)+
         ];
@@ -40,7 +40,8 @@ macro_rules! fields {
 
 fields! {
     "name": |new, _context| validate::name("webhook.name", new.name.clone()) => name;
-    "url": |new, context| validate::url("webhook.url", &new.url, context.egress) => url;
+    "url": |new, context|
+        validate::url("webhook.url", &new.url, context.egress.guard().rules()) => url;
     "event_types": |new, _context|
         validate::event_type_patterns("webhook.event_types", new.event_types.clone()) => event_types;
     "headers": |new, context|
@@ -65,6 +66,15 @@ fields! {
     "attributes": |new, context|
         clauses::attributes("webhook.attributes", new.attributes.clone(), context.profile) => attributes;
     "handshake": |new, _context| handshake::accept("webhook.handshake", new.handshake.as_ref()) => handshake;
+    "method": |new, _context| connection::method("webhook.method", &new.method) => connection.method;
+    "content_type": |new, _context|
+        connection::content_type("webhook.content_type", &new.content_type) => connection.content_type;
+    "tls": |new, context| connection::tls("webhook.tls", new.tls.as_ref(), context.egress) => connection.tls;
+    "authentication": |new, context|
+        connection::authentication("webhook.authentication", new.authentication.as_ref(), context.egress)
+            => connection.authentication;
+    "proxy_url": |new, context|
+        connection::proxy_url("webhook.proxy_url", &new.proxy_url, context.egress) => connection.proxy_url;
 }
 
 /// All fields of a new webhook.

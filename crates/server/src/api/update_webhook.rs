@@ -4,7 +4,7 @@ use hookwright_proto::v1;
 use hookwright_store::{WebhookId, WebhookSettings};
 
 use super::{
-    Service, convert,
+    Service, connection, convert,
     error::{ApiError, Reason, Violation},
     settings::{self, Context},
     validate::{self, Violations},
@@ -37,20 +37,22 @@ impl Service {
         let read = |settings: &mut WebhookSettings, violations: &mut Violations| {
             let context = Context {
                 profile: &profile,
-                egress: self.egress,
+                egress: &self.egress,
                 stop: settings.stop,
                 now,
             };
             settings::read_masked(&webhook, &paths, context, settings, violations);
         };
         let mut violations = Violations::default();
-        read(&mut current.settings.clone(), &mut violations);
+        let mut preview = current.settings.clone();
+        read(&mut preview, &mut violations);
+        violations.check(connection::headers_agree(&preview));
         let violations = violations.into_vec();
         if !violations.is_empty() {
             return Err(ApiError::Invalid(violations));
         }
-        let mut preview = current.settings.clone();
-        read(&mut preview, &mut Violations::default());
+        let is_named = |field: &str| paths.iter().any(|path| path == field);
+        connection::foresee(&preview, is_named, &self.egress).await?;
         let is_shaken =
             preview.url != current.settings.url || preview.handshake != current.settings.handshake;
         if is_shaken {

@@ -3,12 +3,12 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use hookwright_core::{Jitter, Profile, Registry, Schedule, Secret, Signer, jwe::EncryptionKey};
+use hookwright_egress::{EgressRules, TargetError};
 use hookwright_proto::v1;
 use hookwright_store::{CustomHeaders, PageSize};
 use http::{HeaderName, HeaderValue};
 
 use super::error::{Reason, Violation};
-use crate::egress::EgressRules;
 
 const NAME_CHARS_MAX: usize = 200;
 const EVENT_TYPES_MAX: usize = 100;
@@ -67,7 +67,7 @@ pub(super) fn name(field: &str, name: String) -> Result<String, Violation> {
     Ok(name)
 }
 
-pub(super) fn url(field: &str, text: &str, rules: EgressRules) -> Result<String, Violation> {
+pub(super) fn url(field: &str, text: &str, rules: &EgressRules) -> Result<String, Violation> {
     if text.is_empty() {
         return Err(Violation::new(
             field,
@@ -77,8 +77,15 @@ pub(super) fn url(field: &str, text: &str, rules: EgressRules) -> Result<String,
     }
     let url = rules
         .check(text)
-        .map_err(|error| Violation::new(field, Reason::InvalidUrl, error.to_string()))?;
+        .map_err(|error| Violation::new(field, url_reason(&error), error.to_string()))?;
     Ok(url.into())
+}
+
+pub(super) fn url_reason(error: &TargetError) -> Reason {
+    match error {
+        TargetError::BlockedAddress(_) => Reason::BlockedAddress,
+        _ => Reason::InvalidUrl,
+    }
 }
 
 pub(super) fn profile(field: &str, name: &str, registry: &Registry) -> Result<Arc<Profile>, Violation> {
@@ -208,7 +215,7 @@ pub(super) fn headers(
                 "given twice, in different case",
             ));
         }
-        if profile.is_reserved_header(name) {
+        if profile.is_reserved_header(name) || is_never_sent(name) {
             return Err(Violation::new(
                 at,
                 Reason::ForbiddenHeader,
@@ -225,6 +232,11 @@ pub(super) fn headers(
         }
     }
     Ok(CustomHeaders(headers.into_iter().collect()))
+}
+
+/// A compressed answer would have to be unpacked to be read, and may grow a thousandfold; so nobody asks for one.
+fn is_never_sent(name: &str) -> bool {
+    name.eq_ignore_ascii_case("accept-encoding")
 }
 
 pub(super) fn duration(duration: &pbjson_types::Duration) -> Option<Duration> {

@@ -1,4 +1,4 @@
-//! One attempt: render, sign, POST, read, classify, decide, report.
+//! One attempt: render, sign, send, read, classify, decide, report.
 
 use std::{
     panic::AssertUnwindSafe,
@@ -9,11 +9,12 @@ use std::{
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use hookwright_core::{EventFields, Message, jwe::JweError};
+use hookwright_egress::{Answer, Exchange, ExchangeError};
 use hookwright_store::{
     AttemptEnd, Clock, CountedFrom, DeliveryId, End, Event, Finish, Finisher, Next, Origin, Outcome, Slot,
     Timestamp, WebhookId,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -22,10 +23,7 @@ use super::{
     retry::{Decision, Ended, decide},
     retry_after::wait_until,
 };
-use crate::{
-    directory::{Directory, LiveWebhook},
-    egress::{Answer, EgressClient, Exchange, ExchangeError},
-};
+use crate::directory::{Directory, LiveWebhook};
 
 /// An attempt that takes longer gets a retry row, so that it does not hold the node's low-water mark back: a recovery
 /// has to look at everything above the mark.
@@ -76,7 +74,6 @@ impl Job {
 pub(super) struct AttemptContext {
     pub(super) clock: Clock,
     pub(super) directory: Arc<Directory>,
-    pub(super) egress: EgressClient,
     pub(super) finisher: Finisher,
     pub(super) disabler: Disabler,
     /// Ends attempts under way.
@@ -239,7 +236,7 @@ impl AttemptContext {
         exchange: Exchange,
     ) -> Option<Result<Answer, ExchangeError>> {
         let deadline = exchange.timeout;
-        let mut running = std::pin::pin!(self.egress.exchange(exchange));
+        let mut running = std::pin::pin!(live.send(exchange));
         if job.origin == Origin::Publish && deadline > PARK_AFTER {
             tokio::select! {
                 result = &mut running => return Some(result),
@@ -279,7 +276,7 @@ fn exchange(live: &LiveWebhook, event: &Event, timestamp: i64) -> Result<Exchang
         event_type: &event.event_type,
         timestamp,
         body: &body,
-        method: "POST",
+        method: live.method.as_str(),
         url: live.url.as_str(),
     };
     let mut headers = live.headers.clone();
@@ -287,7 +284,7 @@ fn exchange(live: &LiveWebhook, event: &Event, timestamp: i64) -> Result<Exchang
     insert_all(&mut headers, live.profile.extra_headers(&fields));
     insert_all(&mut headers, live.signer.sign(&message));
     Ok(Exchange {
-        method: Method::POST,
+        method: live.method.clone(),
         url: live.url.clone(),
         headers,
         body,
@@ -344,7 +341,11 @@ impl Report {
                     ExchangeError::TimedOut(_) => Outcome::TimedOut,
                     ExchangeError::BlockedAddress(_) => Outcome::BlockedAddress,
                     ExchangeError::Tls(_) => Outcome::TlsFailed,
-                    ExchangeError::Unreachable(_) => Outcome::Unreachable,
+                    ExchangeError::HeadersTooLarge | ExchangeError::TooManyInterimAnswers => {
+                        Outcome::ResponseTooLarge
+                    }
+                    // A proxy or an authorization server that says no stands between us and the receiver.
+                    _ => Outcome::Unreachable,
                 };
                 Self {
                     outcome,

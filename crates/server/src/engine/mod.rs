@@ -52,7 +52,7 @@ pub(crate) use self::{
     intake::{Intake, IntakeError},
     retry::RetryPolicy,
 };
-use crate::{directory::Directory, egress::EgressClient};
+use crate::directory::Directory;
 
 /// How much the engine takes on.
 #[derive(Clone, Debug)]
@@ -100,7 +100,6 @@ impl Engine {
         options: NodeOptions,
         limits: EngineLimits,
         directory: Arc<Directory>,
-        egress: EgressClient,
     ) -> Result<Self, StoreError> {
         let (accepted, accepted_queue) = mpsc::unbounded_channel();
         // A fifth of the time is for the others to notice that this node is gone.
@@ -131,7 +130,6 @@ impl Engine {
         let context = Arc::new(AttemptContext {
             clock: clock.clone(),
             directory: Arc::clone(&directory),
-            egress,
             finisher: node.finisher(),
             disabler,
             interrupt: interrupt.clone(),

@@ -1,22 +1,26 @@
-//! Which addresses deliveries may be sent to.
+//! Which addresses requests may be sent to.
 //!
-//! Webhook owners choose the URLs, so a name may resolve to this machine, to its neighbours or to a cloud's metadata
+//! Strangers choose the URLs, so a name may resolve to this machine, to its neighbours or to a cloud's metadata
 //! service. Everything that is not plainly public is refused; the ranges are those of the IANA special-purpose registries
 //! (RFC 6890 and its successors) and of cloud providers' internal services.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What may be dialled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+///
+/// A network that is listed by IANA as globally reachable and serves only the Internet's own machinery (AS112, AMT
+/// relays, protocol anycast) is refused like the others: no receiver lives there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum AddressRules {
     /// Public addresses only.
+    #[default]
     Public,
     /// Any address, this machine and private networks included. For development and tests.
     Any,
 }
 
 impl AddressRules {
-    /// Whether a delivery may be sent to this address.
+    /// Whether a request may be sent to this address.
     pub fn allow(self, address: IpAddr) -> bool {
         match (self, address) {
             (Self::Any, _) => true,
@@ -47,7 +51,7 @@ fn shares_prefix(a: u128, b: u128, low_bits: u32) -> bool {
 
 const GLOBAL_UNICAST: Ipv6Addr = Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0);
 
-const NON_PUBLIC_V4: [(Ipv4Addr, u32); 17] = [
+const NON_PUBLIC_V4: [(Ipv4Addr, u32); 19] = [
     (Ipv4Addr::UNSPECIFIED, 8),            // this network
     (Ipv4Addr::new(10, 0, 0, 0), 8),       // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),    // carrier-grade NAT
@@ -58,8 +62,10 @@ const NON_PUBLIC_V4: [(Ipv4Addr, u32); 17] = [
     (Ipv4Addr::new(192, 0, 0, 0), 24),     // protocol assignments
     (Ipv4Addr::new(192, 0, 2, 0), 24),     // documentation
     (Ipv4Addr::new(192, 31, 196, 0), 24),  // AS112
+    (Ipv4Addr::new(192, 52, 193, 0), 24),  // AMT relays
     (Ipv4Addr::new(192, 88, 99, 0), 24),   // 6to4 relays
     (Ipv4Addr::new(192, 168, 0, 0), 16),   // private
+    (Ipv4Addr::new(192, 175, 48, 0), 24),  // AS112
     (Ipv4Addr::new(198, 18, 0, 0), 15),    // benchmarking
     (Ipv4Addr::new(198, 51, 100, 0), 24),  // documentation
     (Ipv4Addr::new(203, 0, 113, 0), 24),   // documentation
