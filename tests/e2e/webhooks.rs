@@ -43,6 +43,7 @@ on_both_stores! {
             id: id.clone(),
             state: v1::WebhookState::Active.into(),
             method: "POST".to_owned(),
+            ordering: v1::Ordering::None.into(),
             create_time: read.create_time,
             update_time: read.create_time,
             // How it is doing; nobody has set it.

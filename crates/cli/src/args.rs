@@ -7,6 +7,7 @@ use crate::commands::{
     deliveries::DeliveriesArgs,
     demo::DemoArgs,
     dev::DevArgs,
+    encryption_key::{GenerateArgs, RotateArgs},
     event_types::EventTypesArgs,
     publish::PublishArgs,
     register::RegisterArgs,
@@ -71,6 +72,10 @@ pub(crate) enum Command {
     Sign(SignArgs),
     /// Replay files of test vectors, to test schemes: the built-in ones, or your own.
     Conformance(ConformanceArgs),
+    /// Print a new key for secrets at rest.
+    GenerateEncryptionKey(GenerateArgs),
+    /// Seal all secrets in the store with the newest key.
+    RotateEncryptionKey(RotateArgs),
 }
 
 /// Where the service is, and how its answers are shown.

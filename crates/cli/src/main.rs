@@ -6,6 +6,7 @@ mod client;
 mod commands;
 mod failure;
 mod input;
+mod keys;
 mod profiles;
 mod receiver;
 mod seen;
@@ -51,6 +52,8 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Cancel(args) => commands::replay::cancel(args).await,
         Command::Verify(args) => commands::verify::run(args).await,
         Command::Sign(args) => commands::sign::run(args),
+        Command::GenerateEncryptionKey(args) => commands::encryption_key::generate(args),
+        Command::RotateEncryptionKey(args) => commands::encryption_key::rotate(args).await,
         Command::Conformance(args) => commands::conformance::run(&args),
     }
 }

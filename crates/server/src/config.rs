@@ -4,7 +4,7 @@ use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hookwright_core::Registry;
 use hookwright_egress::{EgressRules, Resolve, SystemResolver};
-use hookwright_store::{Clock, NodeOptions, Retention, StoreAddress};
+use hookwright_store::{Clock, EncryptionKeys, NodeOptions, Retention, StoreAddress};
 
 use crate::{AlertSettings, engine::EngineLimits};
 
@@ -15,6 +15,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the data is.
     pub store: StoreAddress,
+    /// What secrets are sealed with in the store; none leaves them in the clear.
+    pub encryption_keys: Option<EncryptionKeys>,
     /// Time.
     pub clock: Clock,
     /// Name of this node, and how long after its death at the latest others have taken its deliveries over.
@@ -49,6 +51,7 @@ impl Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4300)),
             store,
+            encryption_keys: None,
             clock: Clock::system(),
             node: NodeOptions::default(),
             engine: EngineLimits::default(),

@@ -66,7 +66,7 @@ impl Server {
     /// Opens the store, starts delivering, and serves the API. Answers are given as soon as this returns.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         install_tls_provider();
-        let store = Store::open(&config.store, config.clock).await?;
+        let store = Store::open_sealed(&config.store, config.clock, config.encryption_keys).await?;
         // Bound before the node joins: a taken port must not leave a lease behind.
         let listener = TcpListener::bind(config.listen)
             .await

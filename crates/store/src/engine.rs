@@ -13,6 +13,7 @@ use crate::{
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
     replay::Batch,
+    sealing::Sealer,
     sqlite::Sqlite,
     webhook::Change,
 };
@@ -37,10 +38,10 @@ macro_rules! both {
 }
 
 impl Engine {
-    pub(crate) async fn open(address: &StoreAddress) -> Result<Self, StoreError> {
+    pub(crate) async fn open(address: &StoreAddress, sealer: Sealer) -> Result<Self, StoreError> {
         match address {
-            StoreAddress::Postgres(url) => Postgres::open(url).await.map(Self::Postgres),
-            StoreAddress::Sqlite(path) => Sqlite::open(path).await.map(Self::Sqlite),
+            StoreAddress::Postgres(url) => Postgres::open(url, sealer).await.map(Self::Postgres),
+            StoreAddress::Sqlite(path) => Sqlite::open(path, sealer).await.map(Self::Sqlite),
         }
     }
 
@@ -109,6 +110,14 @@ impl Engine {
     both!(import_event_types(tenant: TenantId, event_types: &[EventType], max: usize, now: Timestamp) -> ImportOutcome);
     both!(delete_event_type(tenant: TenantId, name: &str) -> bool);
 
+    // Secrets at rest.
+    both!(encryption_keys_in_use() -> Vec<String>);
+    both!(webhooks_after(after: Option<(TenantId, WebhookId)>, limit: usize) -> Vec<(TenantId, WebhookId)>);
+    both!(
+        /// Whether anything of it was not sealed with the newest key.
+        reseal(tenant: TenantId, webhook: WebhookId) -> bool);
+    both!(wipe_free_space() -> ());
+
     // The log.
     both!(
         /// One result per row, in their order. `Fenced` when the node's row is gone.
@@ -121,13 +130,25 @@ impl Engine {
         heal(holder: Incarnation, tenant: TenantId, event: EventId, now: Timestamp) -> ());
     both!(
         /// Each delivery at most once, in the order of lanes, webhooks and events.
-        finish(rows: &[&Finish]) -> ());
+        /// Says which webhooks have a new head of a queue. `in_order`: rows of theirs may be among these.
+        finish(rows: &[&Finish], now: Timestamp, in_order: bool) -> Vec<(Lane, WebhookId)>);
 
     // Retries.
-    both!(upcoming(lanes: &[Lane]) -> Vec<Upcoming>);
     both!(
-        /// Rows due at `now`, earliest first per webhook.
+        /// With each whether its webhook has ordered rows.
+        upcoming(lanes: &[Lane]) -> Vec<(Upcoming, bool)>);
+    both!(
+        /// Rows due at `now` that wait for no other, earliest first per webhook.
         due(wants: &[Want], now: Timestamp) -> Vec<Due>);
+    both!(
+        /// Rows due at `now`, those of queues included whose head they are. Tells whether others were sent in line.
+        due_in_order(wants: &[Want], now: Timestamp) -> (Vec<Due>, bool));
+    both!(
+        /// Makes heads of queues due that are still in line, however that came about. Returns how many.
+        unstick(lanes: &[Lane], now: Timestamp) -> u64);
+    both!(
+        /// A webhook's rows wait for nobody any more.
+        set_free(tenant: TenantId, webhook: WebhookId, now: Timestamp) -> ());
 
     // Nodes.
     both!(enlist(name: &str, lease_until: Timestamp, low_water: EventId) -> Incarnation);

@@ -28,6 +28,15 @@ pub enum StoreError {
         /// Why not.
         problem: String,
     },
+    /// A key is needed that was not given.
+    #[error(
+        "secrets in the store are sealed with encryption key {id:?}, which is not given; add it with \
+         --encryption-key-file or HOOKWRIGHT_ENCRYPTION_KEYS"
+    )]
+    UnknownEncryptionKey {
+        /// The id of the key.
+        id: String,
+    },
     /// This node's lease was taken away; another node has its deliveries.
     #[error("this node's lease ended and its deliveries were taken over")]
     Fenced,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::{EventId, TenantId, WebhookId};
+use crate::{EventId, Ordering, TenantId, WebhookId};
 
 /// An event to publish, with the webhooks it goes to.
 #[derive(Debug)]
@@ -20,6 +20,8 @@ pub struct NewEvent {
     pub payload: Bytes,
     /// Where it goes.
     pub destinations: Vec<Destination>,
+    /// What `Ordering::Key` goes by. Not empty.
+    pub ordering_key: Option<String>,
     /// Makes repetitions harmless.
     pub idempotency_key: Option<String>,
     /// Whether it is shown as a test.
@@ -33,6 +35,8 @@ pub struct Destination {
     pub webhook: WebhookId,
     /// Memory set aside for the first attempt on this node. Without it the delivery starts as a retry row, due at once.
     pub slot: Option<Slot>,
+    /// Which other deliveries of the webhook this one waits for. If for any, it needs no slot and gets no use of one.
+    pub ordering: Ordering,
 }
 
 /// Room for one delivery in this node's memory; given back when dropped.

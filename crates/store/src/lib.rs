@@ -32,10 +32,12 @@ mod hold;
 mod id;
 pub mod node;
 mod operations;
+mod ordering;
 mod page;
 mod postgres;
 mod replay;
 mod retry;
+mod sealing;
 mod secrets;
 mod sqlite;
 mod stop;
@@ -56,12 +58,14 @@ pub use self::{
     hold::HoldPolicy,
     id::{DeliveryId, EventId, IdError, Incarnation, Lane, ReplayId, TenantId, WebhookId},
     node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},
+    ordering::Ordering,
     page::{Page, PageSize},
     replay::{
         Cancelled, CountedFrom, NewReplay, Replay, ReplayFilter, ReplayFrom, ReplayState, ReplayStep,
         Replayed,
     },
     retry::{Due, Upcoming, Want},
+    sealing::{EncryptionKeys, KeyError, Resealed},
     secrets::{Rotated, SECRETS_MAX},
     stop::{DisabledReason, Stop, StopCause},
     store::{DeliveryFilter, Retention, Store, StoreAddress, TenantWebhooks},

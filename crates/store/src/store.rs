@@ -5,9 +5,9 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use hookwright_core::Secret;
 
 use crate::{
-    Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, Event, EventId, FailingWebhook, Page, PageSize,
-    SigningWebhook, StoreError, TenantId, Timestamp, Webhook, WebhookId, WebhookSettings, delivery::Facts,
-    engine::Engine, id::Minter,
+    Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, EncryptionKeys, Event, EventId, FailingWebhook,
+    Ordering, Page, PageSize, SigningWebhook, StoreError, TenantId, Timestamp, Webhook, WebhookId,
+    WebhookSettings, delivery::Facts, engine::Engine, id::Minter, sealing::Sealer,
 };
 
 /// Where the data is.
@@ -118,8 +118,20 @@ impl Default for Retention {
 
 impl Store {
     /// Connects, brings the schema up to date, and reads the store's time.
+    /// Secrets are stored in the clear.
     pub async fn open(address: &StoreAddress, clock: Clock) -> Result<Self, StoreError> {
-        let engine = Engine::open(address).await?;
+        Self::open_sealed(address, clock, None).await
+    }
+
+    /// The same with keys to seal secrets with. Refused when something is sealed with a key that is not among them.
+    pub async fn open_sealed(
+        address: &StoreAddress,
+        clock: Clock,
+        keys: Option<EncryptionKeys>,
+    ) -> Result<Self, StoreError> {
+        let sealer = Sealer::new(keys);
+        let engine = Engine::open(address, sealer.clone()).await?;
+        sealer.check(&engine.encryption_keys_in_use().await?)?;
         clock.anchor(engine.now().await?, std::time::Instant::now());
         engine.prepare(clock.now()).await?;
         Ok(Self {
@@ -232,14 +244,25 @@ impl Store {
         id: WebhookId,
         change: impl Fn(&mut WebhookSettings) -> bool + Send + Sync,
     ) -> Result<Option<Webhook>, StoreError> {
-        self.engine()
-            .change_webhook(tenant, id, &change, self.clock().now())
-            .await
+        let now = self.clock().now();
+        let changed = self.engine().change_webhook(tenant, id, &change, now).await?;
+        if changed
+            .as_ref()
+            .is_some_and(|webhook| webhook.settings.ordering == Ordering::None)
+        {
+            self.engine().set_free(tenant, id, now).await?;
+        }
+        Ok(changed)
     }
 
     /// Deletes a webhook and its secrets. False when there was none. Its log stays.
     pub async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
-        self.engine().delete_webhook(tenant, id).await
+        let deleted = self.engine().delete_webhook(tenant, id).await?;
+        if deleted {
+            // What is cancelled need not be cancelled one after the other.
+            self.engine().set_free(tenant, id, self.clock().now()).await?;
+        }
+        Ok(deleted)
     }
 
     /// Notes since when a webhook has been failing, unless an earlier moment is noted or the webhook is gone.

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt, time::Duration};
 use hookwright_core::{Schedule, Secret, jwe::EncryptionKey};
 use serde::{Deserialize, Serialize};
 
-use crate::{ConnectionSettings, Stop, StoreError, TenantId, Timestamp, WebhookId};
+use crate::{ConnectionSettings, Ordering, Stop, TenantId, Timestamp, WebhookId};
 
 /// A registered destination, without its secrets.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,6 +73,9 @@ pub struct WebhookSettings {
     /// How long it may fail without a success before it is disabled; zero is for ever, `None` is the profile's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub disable_after: Option<Duration>,
+    /// Which deliveries wait for each other.
+    #[serde(default, skip_serializing_if = "Ordering::is_none")]
+    pub ordering: Ordering,
     /// What deliveries are encrypted to; `None` is plain text.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "encryption_jwk")]
     pub encryption: Option<EncryptionKey>,
@@ -135,6 +138,7 @@ impl WebhookSettings {
             rate_limit: None,
             max_in_flight: None,
             disable_after: None,
+            ordering: Ordering::None,
             encryption: None,
             alert_emails: Vec::new(),
             filter: None,
@@ -213,7 +217,7 @@ mod encryption_jwk {
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         match key {
-            // A shared key is stored in the clear, as the signing secrets are.
+            // The store seals it, as it does the signing secrets.
             Some(key) => serializer.serialize_some(key.expose_jwk().as_str()),
             None => serializer.serialize_none(),
         }
@@ -242,19 +246,3 @@ impl fmt::Debug for CustomHeaders {
 
 /// Changes settings in place; false leaves everything as it is. May be called under a lock, so it must not wait.
 pub(crate) type Change<'a> = &'a (dyn Fn(&mut WebhookSettings) -> bool + Send + Sync);
-
-/// Secrets as they are stored, newest first.
-pub(crate) fn read_secrets(webhook: WebhookId, values: Vec<Vec<u8>>) -> Result<Vec<Secret>, StoreError> {
-    let inconsistent = |problem: String| StoreError::Inconsistent {
-        table: "webhook_secret",
-        row: webhook.to_string(),
-        problem,
-    };
-    values
-        .into_iter()
-        .map(|value| {
-            let text = String::from_utf8(value).map_err(|_| inconsistent(String::from("not UTF-8")))?;
-            Secret::parse(&text).map_err(|error| inconsistent(error.to_string()))
-        })
-        .collect()
-}

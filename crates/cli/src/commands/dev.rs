@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use crate::{
     client,
     failure::Failure,
+    keys::KeysArgs,
     profiles::{ProfilesArgs, find_profile},
     receiver::{Arrival, Receiver},
     stop::StopSignal,
@@ -42,6 +43,9 @@ pub(crate) struct DevArgs {
     profiles: Vec<String>,
 
     #[command(flatten)]
+    keys: KeysArgs,
+
+    #[command(flatten)]
     folder: ProfilesArgs,
 }
 
@@ -56,6 +60,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     let folder = tempfile::tempdir().map_err(|error| failed(&error))?;
     let file = args.data.unwrap_or_else(|| folder.path().join("dev.db"));
     let mut config = Config::new(StoreAddress::Sqlite(file.clone()));
+    config.encryption_keys = args.keys.find(&config.store)?;
     config.listen = args.listen;
     config.registry = Arc::new(registry);
     config.egress = EgressRules {

@@ -4,6 +4,7 @@ pub(crate) mod conformance;
 pub(crate) mod deliveries;
 pub(crate) mod demo;
 pub(crate) mod dev;
+pub(crate) mod encryption_key;
 pub(crate) mod event_types;
 pub(crate) mod publish;
 pub(crate) mod register;

@@ -34,6 +34,9 @@ pub(crate) struct PublishArgs {
     /// Store nothing; show which webhooks would get the event, and why the others would not.
     #[arg(long, conflicts_with = "idempotency_key")]
     dry_run: bool,
+    /// Webhooks registered with `--ordering key` get events with the same key one after the other.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "KEY")]
+    ordering_key: String,
 
     #[command(flatten)]
     client: ClientArgs,
@@ -56,6 +59,7 @@ pub(crate) async fn run(args: PublishArgs) -> Result<(), Failure> {
         payload,
         idempotency_key: args.idempotency_key,
         validate_payload: args.validate,
+        ordering_key: args.ordering_key,
     };
     let published = client.publish(request).await?.into_inner();
     if args.client.json {

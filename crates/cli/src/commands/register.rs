@@ -8,7 +8,7 @@ use std::{
 };
 
 use anstream::println;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use hookwright_core::jwe::EncryptionKey;
 use hookwright_proto::v1;
 
@@ -84,9 +84,30 @@ pub(crate) struct RegisterArgs {
     /// Who gets an e-mail when deliveries are given up. Can be given several times.
     #[arg(long = "alert-email", value_name = "ADDRESS")]
     alert_emails: Vec<String>,
+    /// Which deliveries wait for each other: all of the webhook, or those with the same ordering key.
+    #[arg(long, value_enum, default_value_t = OrderingArg::None)]
+    ordering: OrderingArg,
 
     #[command(flatten)]
     client: ClientArgs,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum OrderingArg {
+    None,
+    Webhook,
+    Key,
+}
+
+impl From<OrderingArg> for i32 {
+    fn from(ordering: OrderingArg) -> Self {
+        match ordering {
+            OrderingArg::None => v1::Ordering::None,
+            OrderingArg::Webhook => v1::Ordering::Webhook,
+            OrderingArg::Key => v1::Ordering::Key,
+        }
+        .into()
+    }
 }
 
 pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
@@ -108,6 +129,7 @@ pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
         retry_policy,
         timeout: args.timeout.map(Into::into),
         alert_emails: args.alert_emails,
+        ordering: args.ordering.into(),
         ..v1::Webhook::default()
     };
     let request = v1::RegisterRequest {

@@ -8,7 +8,8 @@ use hookwright_store::{NodeOptions, StoreAddress};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    alerts::AlertArgs, failure::Failure, input::parse_duration, profiles::ProfilesArgs, stop::StopSignal,
+    alerts::AlertArgs, failure::Failure, input::parse_duration, keys::KeysArgs, profiles::ProfilesArgs,
+    stop::StopSignal,
 };
 
 const DEFAULT_FILE: &str = "hookwright.db";
@@ -40,6 +41,9 @@ pub(crate) struct ServeArgs {
     /// When this node dies, others have taken its deliveries over by then.
     #[arg(long, default_value = "5s", value_parser = parse_lease, value_name = "DURATION")]
     lease: Duration,
+
+    #[command(flatten)]
+    keys: KeysArgs,
 
     #[command(flatten)]
     egress: EgressArgs,
@@ -140,6 +144,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     config.engine.attempts_per_webhook_max = args.attempts_per_webhook_max as usize;
     config.registry = Arc::new(args.profiles.registry()?);
     config.alerts = args.alerts.settings()?;
+    // After everything that can be wrong with the arguments: it may make a file.
+    config.encryption_keys = args.keys.find(&config.store)?;
     config.payload_bytes_max = args.payload_kib_max as usize * 1_024;
     config.verify_bytes_max = args.verify_kib_max as usize * 1_024;
     config.verify_per_second_max = NonZeroU32::new(args.verify_rate);
@@ -179,7 +185,7 @@ impl EgressArgs {
     }
 }
 
-fn store_address(store: Option<&str>, data: Option<PathBuf>) -> Result<StoreAddress, Failure> {
+pub(crate) fn store_address(store: Option<&str>, data: Option<PathBuf>) -> Result<StoreAddress, Failure> {
     let from = |text: &str| {
         text.parse()
             .map_err(|error: hookwright_store::StoreError| Failure::Usage(error.to_string()))

@@ -112,6 +112,7 @@ impl Notifier {
                 notice.tenant,
                 event.event_type.to_owned(),
                 Bytes::from(event.payload),
+                None,
                 Some(event.idempotency_key),
             )
             .await;

@@ -11,6 +11,8 @@ use hookwright_store::{
 
 use super::connection;
 
+use super::ordering;
+
 pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
     let settings = webhook.settings;
     let how = settings.connection;
@@ -41,6 +43,7 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
             .proxy_url
             .map(|url| connection::proxy_shown(url.expose()))
             .unwrap_or_default(),
+        ordering: ordering::write(settings.ordering).into(),
         alert_emails: settings.alert_emails,
         success_statuses: settings.success_statuses,
         hold: hold_policy(settings.hold),
@@ -141,6 +144,12 @@ pub(super) fn delivery_state(state: DeliveryState) -> v1::DeliveryState {
 
 pub(super) fn delivery(delivery: Delivery) -> v1::Delivery {
     let next_attempt_time = match delivery.state {
+        // It is due when the one before it is over, which nobody knows.
+        DeliveryState::Scheduled(Timestamp::IN_LINE)
+        | DeliveryState::Held {
+            due_at: Timestamp::IN_LINE,
+            ..
+        } => None,
         DeliveryState::Scheduled(due_at) | DeliveryState::Held { due_at, .. } => Some(timestamp(due_at)),
         DeliveryState::Leased | DeliveryState::Delivered | DeliveryState::Dead | DeliveryState::Cancelled => {
             None

@@ -19,6 +19,7 @@ mod handshake;
 mod list_deliveries;
 mod list_replays;
 mod list_webhooks;
+mod ordering;
 mod page_token;
 mod policies;
 mod publish;

@@ -6,6 +6,7 @@ use hookwright_proto::v1;
 use super::{
     Service, alert, convert,
     error::ApiError,
+    ordering,
     validate::{self, Violations},
 };
 
@@ -13,6 +14,7 @@ use super::{
 pub(super) struct AcceptableEvent {
     pub(super) event_type: String,
     pub(super) payload: Bytes,
+    pub(super) ordering_key: Option<String>,
     pub(super) idempotency_key: Option<String>,
 }
 
@@ -25,6 +27,7 @@ impl Service {
                 self.tenant(),
                 event.event_type,
                 event.payload,
+                event.ordering_key,
                 event.idempotency_key,
             )
             .await?;
@@ -53,7 +56,10 @@ impl Service {
             "idempotency_key",
             request.idempotency_key,
         ));
-        let (Some(event_type), Some(()), Some(idempotency_key)) = (event_type, payload, key) else {
+        let ordering_key = violations.check(ordering::key("ordering_key", request.ordering_key));
+        let (Some(event_type), Some(()), Some(idempotency_key), Some(ordering_key)) =
+            (event_type, payload, key, ordering_key)
+        else {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
         if request.validate_payload {
@@ -63,6 +69,7 @@ impl Service {
         Ok(AcceptableEvent {
             event_type,
             payload: request.payload,
+            ordering_key,
             idempotency_key,
         })
     }

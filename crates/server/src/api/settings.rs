@@ -8,7 +8,7 @@ use hookwright_store::{Stop, Timestamp, WebhookSettings};
 use super::{
     alert, clauses, connection,
     error::{Reason, Violation},
-    flow, handshake, policies,
+    flow, handshake, ordering, policies,
     validate::{self, Violations},
     webhook_state,
 };
@@ -75,6 +75,7 @@ fields! {
             => connection.authentication;
     "proxy_url": |new, context|
         connection::proxy_url("webhook.proxy_url", &new.proxy_url, context.egress) => connection.proxy_url;
+    "ordering": |new, _context| ordering::read("webhook.ordering", new.ordering) => ordering;
 }
 
 /// All fields of a new webhook.

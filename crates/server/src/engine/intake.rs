@@ -79,10 +79,18 @@ impl Intake {
         tenant: TenantId,
         event_type: String,
         payload: Bytes,
+        ordering_key: Option<String>,
         idempotency_key: Option<String>,
     ) -> Result<Published, IntakeError> {
-        self.publish_to(Audience::Matching, tenant, event_type, payload, idempotency_key)
-            .await
+        self.publish_to(
+            Audience::Matching,
+            tenant,
+            event_type,
+            payload,
+            ordering_key,
+            idempotency_key,
+        )
+        .await
     }
 
     /// Stores a test event for one webhook, whatever that one asked for, and starts its delivery.
@@ -93,7 +101,7 @@ impl Intake {
         event_type: String,
         payload: Bytes,
     ) -> Result<Published, IntakeError> {
-        self.publish_to(Audience::One(webhook), tenant, event_type, payload, None)
+        self.publish_to(Audience::One(webhook), tenant, event_type, payload, None, None)
             .await
     }
 
@@ -103,6 +111,7 @@ impl Intake {
         tenant: TenantId,
         event_type: String,
         payload: Bytes,
+        ordering_key: Option<String>,
         idempotency_key: Option<String>,
     ) -> Result<Published, IntakeError> {
         let _turn = self
@@ -113,10 +122,13 @@ impl Intake {
         let mut tries = 0;
         loop {
             let destinations = match audience {
-                Audience::Matching => self.destinations(&index, &event_type, &payload).await,
+                Audience::Matching => {
+                    self.destinations(&index, &event_type, &payload, ordering_key.as_deref())
+                        .await
+                }
                 Audience::One(id) => {
                     let live = index.find(id).ok_or(IntakeError::WebhookNotFound(id))?;
-                    vec![self.destination(live, &payload)]
+                    vec![self.destination(live, &payload, ordering_key.as_deref())]
                 }
             };
             let event = NewEvent {
@@ -125,6 +137,7 @@ impl Intake {
                 event_type: event_type.clone(),
                 payload: payload.clone(),
                 destinations,
+                ordering_key: ordering_key.clone(),
                 idempotency_key: idempotency_key.clone(),
                 is_test: matches!(audience, Audience::One(_)),
             };
@@ -144,6 +157,7 @@ impl Intake {
         index: &Arc<TenantIndex>,
         event_type: &str,
         payload: &Bytes,
+        ordering_key: Option<&str>,
     ) -> Vec<Destination> {
         let now = self.clock.now().unix_seconds();
         let work = index.payload_readers(event_type).saturating_mul(payload.len());
@@ -151,7 +165,7 @@ impl Intake {
             let matching = index.matching(&Subject::new(event_type, now, payload));
             return matching
                 .into_iter()
-                .map(|live| self.destination(live, payload))
+                .map(|live| self.destination(live, payload, ordering_key))
                 .collect();
         }
         let matching = tokio::task::spawn_blocking({
@@ -165,16 +179,22 @@ impl Intake {
         match matching.await {
             Ok(matching) => matching
                 .iter()
-                .map(|live| self.destination(live, payload))
+                .map(|live| self.destination(live, payload, ordering_key))
                 .collect(),
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 
-    fn destination(&self, live: &LiveWebhook, payload: &Bytes) -> Destination {
+    fn destination(&self, live: &LiveWebhook, payload: &Bytes, ordering_key: Option<&str>) -> Destination {
+        let ordering = live.webhook.settings.ordering;
         Destination {
             webhook: live.id(),
-            slot: self.reserve(live, payload.len()),
+            slot: match ordering.queue(ordering_key) {
+                None => self.reserve(live, payload.len()),
+                // It starts from the store, which knows whose turn it is.
+                Some(_) => None,
+            },
+            ordering,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -9,7 +10,10 @@ use std::{
 use hookwright_store::{
     Clock, Due, End, Finish, Node, Origin, Slot, StoreError, Timestamp, Upcoming, Want, WebhookId,
 };
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::{
+    sync::{Notify, Semaphore, mpsc},
+    time::Sleep,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -79,37 +83,58 @@ impl Poller {
             } else {
                 backoff
             };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-                () = wait_for(&self.clock, outlook.alarm) => {}
-                () = self.node.rescheduled() => {
-                    // A burst of failures is one look, not one each.
-                    tokio::time::sleep(BACKLOG_PAUSE).await;
+            let mut pause = std::pin::pin!(tokio::time::sleep(pause));
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = &mut pause => break,
+                    () = wait_for(&self.clock, outlook.alarm) => break,
+                    // A burst of failures is one look, not one each. Whoever is next in line is not kept waiting for it.
+                    () = self.node.rescheduled() => sooner(pause.as_mut(), BACKLOG_PAUSE),
+                    () = self.room.notified() => sooner(pause.as_mut(), backlog_pause.min(POLL_EVERY)),
+                    // Only these webhooks are looked at, and at once: each waits for nothing but this look.
+                    next = self.node.next_in_line() => {
+                        match self.take(self.attemptable(next), None).await {
+                            Ok(outlook) if outlook.backlog => sooner(pause.as_mut(), backlog_pause.min(POLL_EVERY)),
+                            Ok(_) => {}
+                            Err(error) => {
+                                tracing::error!(%error, "the next deliveries in order could not be read");
+                                break;
+                            }
+                        }
+                    }
                 }
-                () = self.room.notified() => tokio::time::sleep(backlog_pause.min(POLL_EVERY)).await,
             }
         }
     }
 
     async fn run_once(&self) -> Result<Outlook, StoreError> {
-        let mut upcoming = self.node.upcoming().await?;
-        // What a stopped webhook holds stays where it is, however long it has been due.
-        upcoming.retain(|row| !self.is_stopped(row.webhook));
+        let upcoming = self.attemptable(self.node.upcoming().await?);
         let now = self.clock.now();
-        for row in &mut upcoming {
-            // While its breaker is open, or the receiver has asked for a pause, nothing of a webhook is due.
-            let blocked_until = self
-                .directory
-                .webhook(row.webhook)
-                .and_then(|live| live.gauge.blocked_until());
-            row.due_at = row.due_at.max(blocked_until.unwrap_or(row.due_at));
-        }
         let alarm = upcoming
             .iter()
             .map(|row| row.due_at)
             .filter(|due_at| *due_at > now)
             .min();
+        self.take(upcoming, alarm).await
+    }
+
+    /// Without webhooks that are stopped: what they hold stays where it is, however long it has been due. And nothing is
+    /// due of a webhook while its breaker is open, or its receiver has asked for a pause.
+    fn attemptable(&self, mut upcoming: Vec<Upcoming>) -> Vec<Upcoming> {
+        upcoming.retain_mut(|row| {
+            let live = self.directory.webhook(row.webhook);
+            if let Some(until) = live.as_ref().and_then(|live| live.gauge.blocked_until()) {
+                row.due_at = row.due_at.max(until);
+            }
+            live.is_none_or(|live| !live.is_stopped())
+        });
+        upcoming
+    }
+
+    /// Claims what is due of these webhooks by now, and hands it to the dispatcher.
+    async fn take(&self, upcoming: Vec<Upcoming>, alarm: Option<Timestamp>) -> Result<Outlook, StoreError> {
+        let now = self.clock.now();
         let due: Vec<Upcoming> = upcoming.into_iter().filter(|row| row.due_at <= now).collect();
         if due.is_empty() || !self.node.may_start() {
             return Ok(Outlook {
@@ -152,12 +177,6 @@ impl Poller {
             let _ = self.claimed.send(jobs).await;
         }
         Ok(Outlook { alarm, backlog })
-    }
-
-    fn is_stopped(&self, webhook: WebhookId) -> bool {
-        self.directory
-            .webhook(webhook)
-            .is_some_and(|live| live.is_stopped())
     }
 
     /// Memory for each webhook that has due rows, how many of them that is enough for, and whether more memory would have
@@ -222,6 +241,14 @@ impl Poller {
         };
         self.node.finisher().finish(finish).await;
         Ok(())
+    }
+}
+
+/// Ends a pause after this time if it would last longer.
+fn sooner(pause: Pin<&mut Sleep>, wait: Duration) {
+    let end = tokio::time::Instant::now() + wait;
+    if end < pause.deadline() {
+        pause.reset(end);
     }
 }
 

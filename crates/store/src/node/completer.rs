@@ -53,7 +53,15 @@ async fn write(shared: &Shared, batch: &[Finish]) {
 
 async fn write_round(shared: &Shared, rows: &[&Finish]) {
     let mut backoff = BACKOFF_MIN;
-    while let Err(error) = shared.store.engine().finish(rows).await {
+    let in_order = rows
+        .iter()
+        .any(|finish| finish.origin == Origin::Retry && shared.queues.is_ordered(finish.delivery.webhook));
+    loop {
+        let now = shared.store.clock().now();
+        let error = match shared.store.engine().finish(rows, now, in_order).await {
+            Ok(next_in_line) => return shared.queues.wake(next_in_line),
+            Err(error) => error,
+        };
         if is_refusal(&error) {
             return set_aside(shared, rows, &error).await;
         }

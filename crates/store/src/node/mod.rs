@@ -18,10 +18,10 @@ mod publisher;
 mod tracker;
 
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicI64, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
@@ -36,13 +36,15 @@ pub(crate) use self::publisher::{EventRow, Stored};
 use self::{claimed::Claimed, publisher::Submission, tracker::Tracker};
 use crate::{
     Accepted, AttemptEnd, Due, End, EventId, Finish, Incarnation, Lane, NewEvent, PublishError, Published,
-    Store, StoreError, Timestamp, Upcoming, Want,
+    Store, StoreError, Timestamp, Upcoming, Want, WebhookId, ordering::Queues,
 };
 
 /// Submissions that may wait for a writer. Beyond it publishers wait for room, which is the back-pressure.
 const PUBLISH_QUEUE: usize = 8_192;
 /// Results that may wait for the completer. Beyond it attempts wait with their memory held.
 const FINISH_QUEUE: usize = 8_192;
+/// Heartbeats between looks for queues that lost their head unnoticed: about every half minute.
+const UNSTICK_EVERY: u64 = 64;
 /// A node stops starting attempts this long before its lease ends, so that none is under way elsewhere too.
 const LEASE_MARGIN: Duration = Duration::from_secs(1);
 
@@ -103,6 +105,9 @@ struct Shared {
     accepted: mpsc::UnboundedSender<Accepted>,
     /// Told whenever this node has written retry rows.
     rescheduled: Notify,
+    /// Of webhooks whose deliveries wait for each other.
+    queues: Queues,
+    heartbeats: AtomicU64,
 }
 
 /// This node's lanes.
@@ -165,6 +170,8 @@ impl Node {
             options,
             accepted,
             rescheduled: Notify::new(),
+            queues: Queues::default(),
+            heartbeats: AtomicU64::new(0),
         });
         shared.enlist().await?;
 
@@ -232,6 +239,18 @@ impl Node {
         self.shared.rescheduled.notified().await;
     }
 
+    /// Webhooks with deliveries in order that may be due now, because the one before is over or because they are new.
+    pub async fn next_in_line(&self) -> Vec<Upcoming> {
+        let ready = self.shared.queues.ready().await;
+        let due_at = self.shared.store.clock().now();
+        let upcoming = |(lane, webhook)| Upcoming {
+            lane,
+            webhook,
+            due_at,
+        };
+        ready.into_iter().map(upcoming).collect()
+    }
+
     /// Renews the lease, takes its share of the lanes, and takes over from nodes that are gone. To be called about five
     /// times per lease.
     pub async fn heartbeat(&self) -> Result<Heartbeat, StoreError> {
@@ -252,7 +271,14 @@ impl Node {
         if !heartbeat.rejoined {
             heartbeat.lanes = shared.share_lanes(pulse.nodes).await?;
         }
-        if heartbeat.recovered > 0 || heartbeat.lanes > lanes_before {
+        let has_more = heartbeat.recovered > 0 || heartbeat.lanes > lanes_before;
+        let number = shared.heartbeats.fetch_add(1, Ordering::Relaxed);
+        let unstuck = if has_more || number.is_multiple_of(UNSTICK_EVERY) {
+            shared.unstick().await?
+        } else {
+            0
+        };
+        if has_more || unstuck > 0 {
             // There may be rows now that are due and that nobody looked for.
             shared.rescheduled.notify_one();
         }
@@ -266,7 +292,15 @@ impl Node {
 
     /// The earliest retry row of every webhook in this node's lanes.
     pub async fn upcoming(&self) -> Result<Vec<Upcoming>, StoreError> {
-        self.shared.store.engine().upcoming(&self.lanes().await).await
+        let lanes = self.lanes().await;
+        let found = self.shared.store.engine().upcoming(&lanes).await?;
+        let ordered: HashSet<WebhookId> = found
+            .iter()
+            .filter(|(_, is_ordered)| *is_ordered)
+            .map(|(upcoming, _)| upcoming.webhook)
+            .collect();
+        self.shared.queues.set_ordered(ordered);
+        Ok(found.into_iter().map(|(upcoming, _)| upcoming).collect())
     }
 
     /// Claims due deliveries, at most as many per webhook as wanted. Nobody else gets them while this node lives.
@@ -292,11 +326,7 @@ impl Node {
         if reads.is_empty() {
             return Ok(Vec::new());
         }
-        let mut rows = shared
-            .store
-            .engine()
-            .due(&reads, shared.store.clock().now())
-            .await?;
+        let mut rows = shared.due(reads).await?;
         let mut claimed = shared.claimed();
         rows.retain(|due| {
             // Finished while the rows were read, it would otherwise pass for unclaimed: what was read is its old row.
@@ -423,6 +453,46 @@ impl Shared {
         *self.claimed() = Claimed::default();
         self.tracker().clear();
         self.enlist().await
+    }
+
+    /// What is due of these webhooks, in order where that matters.
+    async fn due(&self, wants: Vec<Want>) -> Result<Vec<Due>, StoreError> {
+        let now = self.store.clock().now();
+        let engine = self.store.engine();
+        let (ordered, others): (Vec<Want>, Vec<Want>) = wants
+            .into_iter()
+            .partition(|want| self.queues.is_ordered(want.webhook));
+        let mut rows = match &others[..] {
+            [] => Vec::new(),
+            others => engine.due(others, now).await?,
+        };
+        if !ordered.is_empty() {
+            let (heads, sent_in_line) = engine.due_in_order(&ordered, now).await?;
+            rows.extend(heads);
+            if sent_in_line {
+                // Only now can be seen when the heads are due that they wait for.
+                self.rescheduled.notify_one();
+            }
+        }
+        Ok(rows)
+    }
+
+    /// A queue may have lost its head without anybody having looked for the next one: with a row that was removed by
+    /// retention, or by a node that was taken over and did not know it yet.
+    async fn unstick(&self) -> Result<u64, StoreError> {
+        let lanes: Vec<Lane> = self.lanes.lock().await.held.iter().copied().collect();
+        if lanes.is_empty() {
+            return Ok(0);
+        }
+        let unstuck = self
+            .store
+            .engine()
+            .unstick(&lanes, self.store.clock().now())
+            .await?;
+        if unstuck > 0 {
+            tracing::info!(queues = unstuck, "queues of ordered deliveries go on");
+        }
+        Ok(unstuck)
     }
 
     async fn take_over(&self) -> Result<u64, StoreError> {

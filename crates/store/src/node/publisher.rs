@@ -10,8 +10,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Shared;
 use crate::{
-    Accepted, Event, EventId, Lane, NewEvent, PublishError, Published, StoreError, TenantId, WebhookId,
-    event::Slot,
+    Accepted, Event, EventId, Lane, NewEvent, Ordering, PublishError, Published, StoreError, TenantId,
+    WebhookId, event::Slot,
 };
 
 /// Events of one statement. Larger batches gain nothing more.
@@ -38,9 +38,36 @@ pub(crate) struct EventRow {
     pub(crate) tenant_version: i64,
     /// The ones with a slot first.
     pub(crate) webhooks: Vec<WebhookId>,
+    /// How those without a slot are ordered, one for each. Empty when none of them is, which is nearly always.
+    pub(crate) orderings: Vec<Ordering>,
+    pub(crate) ordering_key: Option<String>,
     pub(crate) hot: usize,
     pub(crate) key: Option<IdempotencyKey>,
     pub(crate) is_test: bool,
+}
+
+impl EventRow {
+    /// The webhooks that start with a retry row, with the queue that each waits in.
+    pub(crate) fn cold(&self) -> impl Iterator<Item = (WebhookId, Option<&str>)> {
+        let orderings = self
+            .orderings
+            .iter()
+            .copied()
+            .chain(std::iter::repeat(Ordering::None));
+        let webhooks = self.webhooks[self.hot..].iter().copied();
+        webhooks
+            .zip(orderings)
+            .map(|(webhook, ordering)| (webhook, ordering.queue(self.ordering_key.as_deref())))
+    }
+
+    fn ordered(&self) -> impl Iterator<Item = (Lane, WebhookId)> {
+        let is_ordered = |(webhook, queue): (WebhookId, Option<&str>)| queue.map(|_| (self.lane, webhook));
+        self.cold().filter_map(is_ordered)
+    }
+
+    fn has_unordered_spill(&self) -> bool {
+        self.cold().any(|(_, queue)| queue.is_none())
+    }
 }
 
 /// An idempotency key and what it was used for.
@@ -110,10 +137,12 @@ async fn store(shared: &Shared, batch: Vec<Submission>) {
     let (rows, waiters) = prepare(shared, batch);
     match shared.store.engine().publish(incarnation, &rows).await {
         Ok(stored) => {
-            let spilled = rows.iter().any(|row| row.hot < row.webhooks.len());
+            let spilled = rows.iter().any(EventRow::has_unordered_spill);
+            let ordered: Vec<(Lane, WebhookId)> = rows.iter().flat_map(EventRow::ordered).collect();
             for ((row, waiter), stored) in rows.into_iter().zip(waiters).zip(stored) {
                 answer(shared, row, waiter, stored).await;
             }
+            shared.queues.wake(ordered);
             if spilled {
                 shared.rescheduled.notify_one();
             }
@@ -149,10 +178,19 @@ fn prepare(shared: &Shared, batch: Vec<Submission>) -> (Vec<EventRow>, Vec<Waite
         .map(|Submission { event, answer }| {
             let mut slots = Vec::with_capacity(event.destinations.len());
             let mut cold = Vec::new();
+            let mut orderings = Vec::new();
             for destination in event.destinations {
+                let queue = destination.ordering.queue(event.ordering_key.as_deref());
                 match destination.slot {
-                    Some(slot) => slots.push((destination.webhook, slot)),
-                    None => cold.push(destination.webhook),
+                    // What waits for others is claimed when its turn comes; the log decides when that is.
+                    Some(slot) if queue.is_none() => slots.push((destination.webhook, slot)),
+                    _ => {
+                        if queue.is_some() {
+                            orderings.resize(cold.len(), Ordering::None);
+                            orderings.push(destination.ordering);
+                        }
+                        cold.push(destination.webhook);
+                    }
                 }
             }
             let id = tracker.mint(now, slots.len());
@@ -173,6 +211,8 @@ fn prepare(shared: &Shared, batch: Vec<Submission>) -> (Vec<EventRow>, Vec<Waite
                 event: Arc::new(stored),
                 tenant_version: event.tenant_version,
                 webhooks,
+                orderings,
+                ordering_key: event.ordering_key,
                 hot,
                 key,
                 is_test: event.is_test,

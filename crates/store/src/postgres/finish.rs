@@ -1,19 +1,34 @@
 //! Results in: attempts appended, retry rows written and removed, in one statement and one commit for each batch.
 
-use sqlx::types::time::OffsetDateTime;
+use sqlx::{PgConnection, types::time::OffsetDateTime};
 use uuid::Uuid;
 
-use super::Postgres;
-use crate::{End, Finish, Next, Origin, StoreError, Timestamp, attempt::Verdict};
+use super::{Postgres, ordering::Freed};
+use crate::{End, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict};
 
 impl Postgres {
-    pub(crate) async fn finish(&self, rows: &[&Finish]) -> Result<(), StoreError> {
+    pub(crate) async fn finish(
+        &self,
+        rows: &[&Finish],
+        now: Timestamp,
+        in_order: bool,
+    ) -> Result<Vec<(Lane, WebhookId)>, StoreError> {
         let columns = FinishColumns::of(rows);
         if columns.retries.lanes.is_empty() && columns.dead.lanes.is_empty() {
-            self.append_attempts(columns).await
-        } else {
-            self.append_attempts_and_reschedule(columns).await
+            self.append_attempts(columns).await?;
+            return Ok(Vec::new());
         }
+        if in_order {
+            // Together or not at all: a head that is gone without a next one would hold its queue.
+            let mut tx = self.results.begin().await?;
+            let freed = append_attempts_and_reschedule(&mut tx, columns).await?;
+            let next_in_line = freed.promote(&mut tx, now).await?;
+            tx.commit().await?;
+            return Ok(next_in_line);
+        }
+        let mut connection = self.results.acquire().await?;
+        let freed = append_attempts_and_reschedule(&mut connection, columns).await?;
+        freed.promote(&mut connection, now).await
     }
 
     /// The statement of nearly every batch: first attempts that succeeded.
@@ -42,10 +57,15 @@ impl Postgres {
         .await?;
         Ok(())
     }
+}
 
-    async fn append_attempts_and_reschedule(&self, columns: FinishColumns<'_>) -> Result<(), StoreError> {
-        sqlx::query!(
-            "-- store: finish with retries
+/// Returns the queues whose head it has removed.
+async fn append_attempts_and_reschedule(
+    connection: &mut PgConnection,
+    columns: FinishColumns<'_>,
+) -> Result<Freed, StoreError> {
+    let rows = sqlx::query!(
+            r#"-- store: finish with retries
             with locked as materialized (
                 -- Every row that is there is locked before anything is written, in one order everywhere: two nodes that
                 -- report the same deliveries would otherwise wait for each other.
@@ -93,13 +113,17 @@ impl Postgres {
                          d(lane, tenant_id, webhook_id, event_id, number, happened_at)
                 -- What was in the log already was told about by whoever wrote it.
                 where (d.lane, d.webhook_id, d.event_id) in (select lane, webhook_id, event_id from appended)
-            )
+            ),
+            removed as (
             delete from retry r
             using unnest($13::int2[], $15::uuid[], $16::uuid[], $17::int2[], $20::bool[])
                       d(lane, webhook_id, event_id, held, had_row)
             where d.had_row
               and r.lane = d.lane and r.webhook_id = d.webhook_id and r.event_id = d.event_id and r.number <= d.held
-              and (r.lane, r.webhook_id, r.event_id) not in (select lane, webhook_id, event_id from scheduled)",
+              and (r.lane, r.webhook_id, r.event_id) not in (select lane, webhook_id, event_id from scheduled)
+            returning r.lane, r.webhook_id, r.order_key
+            )
+            select distinct lane, webhook_id, order_key as "order_key!" from removed where order_key is not null"#,
             &columns.lanes,
             &columns.numbers,
             &columns.outcomes,
@@ -127,10 +151,15 @@ impl Postgres {
             &columns.dead.numbers,
             &columns.dead.happened_at
         )
-        .execute(&self.results)
+        .fetch_all(connection)
         .await?;
-        Ok(())
+    let mut freed = Freed::default();
+    for row in rows {
+        freed.lanes.push(row.lane);
+        freed.webhooks.push(row.webhook_id);
+        freed.keys.push(row.order_key);
     }
+    Ok(freed)
 }
 
 /// A batch of results, a column each: attempts to append, and what becomes of retry rows.

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::{Postgres, sql_limit};
 use crate::{
-    EventId, Stop, StoreError, TenantId, Timestamp, Webhook, WebhookId, WebhookSettings, attempt::Verdict,
+    EventId, Stop, StoreError, TenantId, Timestamp, Webhook, WebhookId, attempt::Verdict, sealing::Owner,
 };
 
 impl Postgres {
@@ -35,23 +35,27 @@ impl Postgres {
 
     pub(crate) async fn stopped_webhooks(&self) -> Result<Vec<Webhook>, StoreError> {
         let rows = sqlx::query!(
-            r#"-- store: stopped_webhooks
-            select tenant_id, id, settings as "settings: Json<WebhookSettings>", created_at, updated_at
+            "-- store: stopped_webhooks
+            select tenant_id, id, settings, created_at, updated_at
             from webhook
-            where settings->'stop' is not null"#
+            where settings->'stop' is not null"
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Webhook {
-                tenant: TenantId(row.tenant_id),
-                id: WebhookId(row.id),
-                settings: row.settings.0,
-                created_at: Timestamp::from_sql(row.created_at),
-                updated_at: Timestamp::from_sql(row.updated_at),
+        rows.into_iter()
+            .map(|row| {
+                let (tenant, id) = (TenantId(row.tenant_id), WebhookId(row.id));
+                Ok(Webhook {
+                    tenant,
+                    id,
+                    settings: self
+                        .sealer
+                        .read_settings(Owner { tenant, webhook: id }, row.settings)?,
+                    created_at: Timestamp::from_sql(row.created_at),
+                    updated_at: Timestamp::from_sql(row.updated_at),
+                })
             })
-            .collect())
+            .collect()
     }
 
     pub(crate) async fn count_waiting(

@@ -6,11 +6,13 @@ mod failing;
 mod finish;
 mod holds;
 mod nodes;
+mod ordering;
 mod partitions;
 mod publish;
 mod reads;
 mod replays;
 mod retries;
+mod sealing;
 mod secrets;
 mod webhooks;
 
@@ -21,7 +23,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
-use crate::{Lane, StoreAddress, StoreError, TenantId, Timestamp, WebhookId};
+use crate::{Lane, StoreAddress, StoreError, TenantId, Timestamp, WebhookId, sealing::Sealer};
 
 /// Configuration, reads, polls and heartbeats; the two publish writers take theirs from here too.
 const CONNECTIONS_MAX: u32 = 12;
@@ -32,16 +34,26 @@ const CONFIG_LOCK: i64 = 0x686f_6f6b_0001;
 /// Held by whoever makes or drops partitions.
 const PARTITION_LOCK: i64 = 0x686f_6f6b_0002;
 
+/// Of the connection that results are written on. Its statements find rows by their keys, a batch at a time. A plan that was
+/// made while the retry table was empty would read all of it instead, for as long as nobody has analyzed it.
+const RESULTS_OPTIONS: [(&str, &str); 4] = [
+    ("synchronous_commit", "off"),
+    ("enable_seqscan", "off"),
+    ("enable_hashjoin", "off"),
+    ("enable_mergejoin", "off"),
+];
+
 #[derive(Debug)]
 pub(crate) struct Postgres {
     pool: PgPool,
     /// Commits on it do not wait for the disk: losing the last moments of results in a crash of the *database* only
     /// repeats deliveries. The log is one sequence, so a low-water mark on disk implies the results before it.
     results: PgPool,
+    sealer: Sealer,
 }
 
 impl Postgres {
-    pub(crate) async fn open(url: &str) -> Result<Self, StoreError> {
+    pub(crate) async fn open(url: &str, sealer: Sealer) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(url)
             .map_err(|error| StoreError::Address {
                 url: StoreAddress::Postgres(url.to_owned()).to_string(),
@@ -55,7 +67,7 @@ impl Postgres {
             ]);
         let pool = pool(CONNECTIONS_MAX).connect_with(options.clone()).await?;
         let results = pool_of_one()
-            .connect_with(options.options([("synchronous_commit", "off")]))
+            .connect_with(options.options(RESULTS_OPTIONS))
             .await?;
         sqlx::migrate!("migrations/postgres").run(&pool).await?;
         sqlx::query!(
@@ -65,7 +77,11 @@ impl Postgres {
         )
         .execute(&pool)
         .await?;
-        Ok(Self { pool, results })
+        Ok(Self {
+            pool,
+            results,
+            sealer,
+        })
     }
 
     pub(crate) async fn now(&self) -> Result<Timestamp, StoreError> {

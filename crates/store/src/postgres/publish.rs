@@ -29,9 +29,10 @@ struct EventColumns<'a> {
 
 /// Deliveries that start as a retry row.
 #[derive(Default)]
-struct SpilledColumns {
+struct SpilledColumns<'a> {
     events: Vec<Uuid>,
     webhooks: Vec<Uuid>,
+    order_keys: Vec<Option<&'a [u8]>>,
 }
 
 impl<'a> EventColumns<'a> {
@@ -67,9 +68,9 @@ impl Postgres {
         node: Incarnation,
         rows: &[EventRow],
     ) -> Result<Vec<Stored>, StoreError> {
-        let plain = rows
-            .iter()
-            .all(|row| row.key.is_none() && !row.is_test && row.hot == row.webhooks.len());
+        let plain = rows.iter().all(|row| {
+            row.key.is_none() && !row.is_test && row.hot == row.webhooks.len() && row.ordering_key.is_none()
+        });
         let stored = if plain {
             self.publish_plain(node, rows).await?
         } else {
@@ -154,19 +155,21 @@ impl Postgres {
             .collect();
         let mut spilled = SpilledColumns::default();
         for row in rows {
-            for webhook in &row.webhooks[row.hot..] {
+            for (webhook, queue) in row.cold() {
                 spilled.events.push(row.event.id.0);
                 spilled.webhooks.push(webhook.0);
+                spilled.order_keys.push(queue.map(str::as_bytes));
             }
         }
+        let ordering_keys: Vec<Option<&str>> = rows.iter().map(|row| row.ordering_key.as_deref()).collect();
         let stored = sqlx::query_scalar!(
             "-- store: publish with idempotency keys and spilled deliveries
             with incoming as materialized (
                 select e.*, n.incarnation
                 from (select incarnation from node where incarnation = $1 for key share) n,
                      unnest($2::int2[], $3::int2[], $4::int8[], $5::int8[], $6::uuid[], $7::text[], $8::bytea[],
-                            $10::int4[], $11::int4[], $12::bool[])
-                         e(lane, hot, tenant_id, version, id, type, payload, first, last, keyed)
+                            $10::int4[], $11::int4[], $12::bool[], $20::text[])
+                         e(lane, hot, tenant_id, version, id, type, payload, first, last, keyed, ordering_key)
                 where e.version = (select t.version from tenant t where t.id = e.tenant_id)
             ),
             claimed_key as (
@@ -179,17 +182,19 @@ impl Postgres {
                 returning event_id
             ),
             accepted as (
-                insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload, test)
-                select lane, hot, tenant_id, incarnation, id, type, ($9::uuid[])[first:last], payload, id = any($20)
+                insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload, ordering_key, test)
+                select lane, hot, tenant_id, incarnation, id, type, ($9::uuid[])[first:last], payload, ordering_key,
+                       id = any($22)
                 from incoming
                 where not keyed or id in (select event_id from claimed_key)
                 returning lane, tenant_id, id
             ),
             spilled as (
-                insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at)
-                select a.lane, 1, a.tenant_id, s.webhook_id, a.id, $17
+                insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at, order_key)
+                select a.lane, 1, a.tenant_id, s.webhook_id, a.id, $17, s.order_key
                 from accepted a
-                join unnest($18::uuid[], $19::uuid[]) s(event_id, webhook_id) on s.event_id = a.id
+                join unnest($18::uuid[], $19::uuid[], $21::bytea[]) s(event_id, webhook_id, order_key)
+                  on s.event_id = a.id
             )
             select id from accepted",
             node.0,
@@ -211,6 +216,8 @@ impl Postgres {
             rows.iter().map(|row| row.event.id.created_at()).max().map(Timestamp::to_sql),
             &spilled.events,
             &spilled.webhooks,
+            &ordering_keys as _,
+            &spilled.order_keys as _,
             &tests
         )
         .fetch_all(&self.pool)

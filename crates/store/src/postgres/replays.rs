@@ -3,7 +3,7 @@
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::{Postgres, sql_limit};
+use super::{Postgres, ordering::Freed, sql_limit};
 use crate::{
     CountedFrom, DeliveryId, EventId, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId, ReplayState,
     ReplayStep, StoreError, TenantId, Timestamp, WebhookId, replay::Batch,
@@ -76,26 +76,43 @@ impl Postgres {
     ) -> Result<bool, StoreError> {
         // The row of an attempt that is never made: whoever is making it meanwhile finds the key taken, and schedules
         // nothing after it.
-        let cancelled = sqlx::query!(
-            "-- store: cancel_delivery
+        let mut tx = self.pool.begin().await?;
+        let removed = sqlx::query!(
+            r#"-- store: cancel_delivery
             with removed as (
                 delete from retry
                 where lane = $1 and tenant_id = $2 and webhook_id = $3 and event_id = $4
-                returning lane, number, webhook_id, event_id
+                returning lane, number, webhook_id, event_id, order_key
+            ),
+            logged as (
+                insert into attempt (lane, number, outcome, verdict, latency_us, webhook_id, event_id, started_at)
+                select lane, number, 0, 3, 0, webhook_id, event_id, $5
+                from removed
+                on conflict do nothing
+                returning event_id
             )
-            insert into attempt (lane, number, outcome, verdict, latency_us, webhook_id, event_id, started_at)
-            select lane, number, 0, 3, 0, webhook_id, event_id, $5
-            from removed
-            on conflict do nothing",
+            select order_key, exists (select from logged) as "is_logged!"
+            from removed"#,
             tenant.lane().0,
             tenant.0,
             id.webhook.0,
             id.event.0,
             now.to_sql()
         )
-        .execute(&self.pool)
+        .fetch_optional(&mut *tx)
         .await?;
-        Ok(cancelled.rows_affected() == 1)
+        let Some(removed) = removed else { return Ok(false) };
+        if let Some(key) = removed.order_key {
+            // Whoever waited for it is next.
+            let freed = Freed {
+                lanes: vec![tenant.lane().0],
+                webhooks: vec![id.webhook.0],
+                keys: vec![key],
+            };
+            freed.promote(&mut tx, now).await?;
+        }
+        tx.commit().await?;
+        Ok(removed.is_logged)
     }
 
     /// Deliveries that ended badly, after `after` and of events before `before`, oldest event first.

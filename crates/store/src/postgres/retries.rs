@@ -9,13 +9,17 @@ use super::{Postgres, lane_numbers, replays::counted_from, sql_limit};
 use crate::{Due, Event, EventId, Lane, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId};
 
 impl Postgres {
-    pub(crate) async fn upcoming(&self, lanes: &[Lane]) -> Result<Vec<Upcoming>, StoreError> {
+    pub(crate) async fn upcoming(&self, lanes: &[Lane]) -> Result<Vec<(Upcoming, bool)>, StoreError> {
         // A skip scan: one index seek per webhook that has rows, however many it has. Ordering all due rows by time
         // instead would show nothing but a dead webhook's backlog.
         let rows = sqlx::query!(
             r#"-- store: upcoming
             with recursive earliest as (
-                (select lane, webhook_id, due_at from retry order by lane, webhook_id, due_at limit 1)
+                (select lane, webhook_id, due_at
+                 from retry
+                 where due_at < '9999-01-01 00:00:00+00'
+                 order by lane, webhook_id, due_at
+                 limit 1)
                 union all
                 select next.lane, next.webhook_id, next.due_at
                 from earliest
@@ -23,11 +27,16 @@ impl Postgres {
                     select r.lane, r.webhook_id, r.due_at
                     from retry r
                     where (r.lane, r.webhook_id) > (earliest.lane, earliest.webhook_id)
+                      and r.due_at < '9999-01-01 00:00:00+00'
                     order by r.lane, r.webhook_id, r.due_at
                     limit 1
                 ) next
             )
-            select lane as "lane!", webhook_id as "webhook_id!", due_at as "due_at!"
+            select lane as "lane!", webhook_id as "webhook_id!", due_at as "due_at!",
+                   -- With a limit it is one seek for each; as EXISTS it may read every ordered row there is, once.
+                   (select 1 from retry o
+                    where o.lane = earliest.lane and o.webhook_id = earliest.webhook_id and o.order_key is not null
+                    limit 1) is not null as "is_ordered!"
             from earliest
             where lane = any($1)"#,
             &lane_numbers(lanes)
@@ -36,10 +45,13 @@ impl Postgres {
         .await?;
         Ok(rows
             .into_iter()
-            .map(|row| Upcoming {
-                lane: Lane(row.lane),
-                webhook: WebhookId(row.webhook_id),
-                due_at: Timestamp::from_sql(row.due_at),
+            .map(|row| {
+                let upcoming = Upcoming {
+                    lane: Lane(row.lane),
+                    webhook: WebhookId(row.webhook_id),
+                    due_at: Timestamp::from_sql(row.due_at),
+                };
+                (upcoming, row.is_ordered)
             })
             .collect())
     }
@@ -48,6 +60,8 @@ impl Postgres {
         let lanes: Vec<i16> = wants.iter().map(|want| want.lane.0).collect();
         let webhooks: Vec<Uuid> = wants.iter().map(|want| want.webhook.0).collect();
         let limits: Vec<i64> = wants.iter().map(|want| sql_limit(want.limit)).collect();
+        // Rows that wait for others are left to `due_in_order`, even if this node has not heard of them yet. Every
+        // statement that looks for due rows says that those in line are not meant: they are not in retry_due.
         // No lock and no write: only the owner of a lane reads its rows, and remembers what it took.
         let rows = sqlx::query!(
             "-- store: claim
@@ -57,6 +71,7 @@ impl Postgres {
                 select *
                 from retry r
                 where r.lane = w.lane and r.webhook_id = w.webhook_id and r.due_at <= $4
+                  and r.due_at < '9999-01-01 00:00:00+00' and r.order_key is null
                 order by r.due_at, r.event_id
                 limit w.rows
             ) r

@@ -1,10 +1,9 @@
 //! Rotation of secrets.
 
 use hookwright_core::Secret;
-use sqlx::types::Json;
 
 use super::Postgres;
-use crate::{Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, Webhook, WebhookId, WebhookSettings};
+use crate::{Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, Webhook, WebhookId, sealing::Owner};
 
 impl Postgres {
     pub(crate) async fn rotate_secret(
@@ -21,7 +20,7 @@ impl Postgres {
             r#"update webhook
             set updated_at = $3
             where tenant_id = $1 and id = $2
-            returning settings as "settings: Json<WebhookSettings>", created_at"#,
+            returning settings, created_at"#,
             tenant.0,
             id.0,
             now.to_sql()
@@ -31,6 +30,7 @@ impl Postgres {
         let Some(webhook) = webhook else {
             return Ok(Rotated::NotFound);
         };
+        let owner = Owner { tenant, webhook: id };
         sqlx::query!(
             "-- store: rotate_secret, what is left of earlier rotations
             delete from webhook_secret
@@ -81,7 +81,7 @@ impl Postgres {
             "insert into webhook_secret (tenant_id, webhook_id, position, value) values ($1, $2, 0, $3)",
             tenant.0,
             id.0,
-            secret.expose().as_bytes()
+            self.sealer.write_secret(owner, secret)?
         )
         .execute(&mut *tx)
         .await?;
@@ -90,7 +90,7 @@ impl Postgres {
             webhook: Webhook {
                 tenant,
                 id,
-                settings: webhook.settings.0,
+                settings: self.sealer.read_settings(owner, webhook.settings)?,
                 created_at: Timestamp::from_sql(webhook.created_at),
                 updated_at: now,
             },

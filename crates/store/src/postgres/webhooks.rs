@@ -1,13 +1,14 @@
 //! Tenants, webhooks and their secrets.
 
 use hookwright_core::Secret;
-use sqlx::{PgTransaction, types::Json};
+use sqlx::PgTransaction;
 
 use super::{CONFIG_LOCK, Postgres, alerts::note_standing, sql_limit};
 use crate::{
-    SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId, WebhookSettings,
+    SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
     alert::{changed_standing, state_of},
-    webhook::{Change, read_secrets},
+    sealing::Owner,
+    webhook::Change,
 };
 
 impl Postgres {
@@ -55,7 +56,7 @@ impl Postgres {
             r#"-- store: tenant_webhooks
             select t.version,
                    w.id as "id?",
-                   w.settings as "settings?: Json<WebhookSettings>",
+                   w.settings as "settings?",
                    w.created_at as "created_at?",
                    w.updated_at as "updated_at?",
                    array(
@@ -81,20 +82,26 @@ impl Postgres {
         let webhooks = rows
             .into_iter()
             .filter_map(|row| {
-                let (id, settings) = (WebhookId(row.id?), row.settings?.0);
-                let webhook = Webhook {
-                    tenant,
-                    id,
-                    settings,
-                    created_at: Timestamp::from_sql(row.created_at?),
-                    updated_at: Timestamp::from_sql(row.updated_at?),
-                };
+                let (id, settings) = (WebhookId(row.id?), row.settings?);
+                let (created_at, updated_at) = (row.created_at?, row.updated_at?);
                 let secret_expires_at = row.secret_expires_at.map(Timestamp::from_sql);
-                Some(read_secrets(id, row.secrets).map(|secrets| SigningWebhook {
-                    webhook,
-                    secrets,
-                    secret_expires_at,
-                }))
+                let read = |secrets| {
+                    let owner = Owner { tenant, webhook: id };
+                    let webhook = Webhook {
+                        tenant,
+                        id,
+                        settings: self.sealer.read_settings(owner, settings)?,
+                        created_at: Timestamp::from_sql(created_at),
+                        updated_at: Timestamp::from_sql(updated_at),
+                    };
+                    let secrets = self.sealer.read_secrets(owner, secrets)?;
+                    Ok::<_, StoreError>(SigningWebhook {
+                        webhook,
+                        secrets,
+                        secret_expires_at,
+                    })
+                };
+                Some(read(row.secrets))
             })
             .collect::<Result<_, _>>()?;
         Ok(TenantWebhooks { version, webhooks })
@@ -105,12 +112,16 @@ impl Postgres {
         webhook: &Webhook,
         secrets: &[Secret],
     ) -> Result<(), StoreError> {
+        let owner = Owner {
+            tenant: webhook.tenant,
+            webhook: webhook.id,
+        };
         let mut tx = self.begin_config_change().await?;
         sqlx::query!(
             "insert into webhook (tenant_id, id, settings, created_at, updated_at) values ($1, $2, $3, $4, $5)",
             webhook.tenant.0,
             webhook.id.0,
-            Json(&webhook.settings) as _,
+            self.sealer.write_settings(owner, &webhook.settings)?,
             webhook.created_at.to_sql(),
             webhook.updated_at.to_sql()
         )
@@ -122,7 +133,7 @@ impl Postgres {
                 webhook.tenant.0,
                 webhook.id.0,
                 position,
-                secret.expose().as_bytes()
+                self.sealer.write_secret(owner, secret)?
             )
             .execute(&mut *tx)
             .await?;
@@ -136,21 +147,23 @@ impl Postgres {
         id: WebhookId,
     ) -> Result<Option<Webhook>, StoreError> {
         let row = sqlx::query!(
-            r#"select settings as "settings: Json<WebhookSettings>", created_at, updated_at
-            from webhook
-            where tenant_id = $1 and id = $2"#,
+            "select settings, created_at, updated_at from webhook where tenant_id = $1 and id = $2",
             tenant.0,
             id.0
         )
         .fetch_optional(&self.pool)
         .await?;
-        Ok(row.map(|row| Webhook {
-            tenant,
-            id,
-            settings: row.settings.0,
-            created_at: Timestamp::from_sql(row.created_at),
-            updated_at: Timestamp::from_sql(row.updated_at),
-        }))
+        let owner = Owner { tenant, webhook: id };
+        row.map(|row| {
+            Ok(Webhook {
+                tenant,
+                id,
+                settings: self.sealer.read_settings(owner, row.settings)?,
+                created_at: Timestamp::from_sql(row.created_at),
+                updated_at: Timestamp::from_sql(row.updated_at),
+            })
+        })
+        .transpose()
     }
 
     pub(crate) async fn webhooks_before(
@@ -160,27 +173,30 @@ impl Postgres {
         limit: usize,
     ) -> Result<Vec<Webhook>, StoreError> {
         let rows = sqlx::query!(
-            r#"select id, settings as "settings: Json<WebhookSettings>", created_at, updated_at
+            "select id, settings, created_at, updated_at
             from webhook
             where tenant_id = $1 and id < $2
             order by id desc
-            limit $3"#,
+            limit $3",
             tenant.0,
             before.0,
             sql_limit(limit)
         )
         .fetch_all(&self.pool)
         .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| Webhook {
-                tenant,
-                id: WebhookId(row.id),
-                settings: row.settings.0,
-                created_at: Timestamp::from_sql(row.created_at),
-                updated_at: Timestamp::from_sql(row.updated_at),
+        rows.into_iter()
+            .map(|row| {
+                let id = WebhookId(row.id);
+                let owner = Owner { tenant, webhook: id };
+                Ok(Webhook {
+                    tenant,
+                    id,
+                    settings: self.sealer.read_settings(owner, row.settings)?,
+                    created_at: Timestamp::from_sql(row.created_at),
+                    updated_at: Timestamp::from_sql(row.updated_at),
+                })
             })
-            .collect())
+            .collect()
     }
 
     pub(crate) async fn change_webhook(
@@ -194,7 +210,7 @@ impl Postgres {
         let mut tx = self.begin_config_change().await?;
         let row = sqlx::query!(
             r#"-- store: change_webhook
-            select settings as "settings: Json<WebhookSettings>", created_at, updated_at
+            select settings, created_at, updated_at
             from webhook
             where tenant_id = $1 and id = $2
             for update"#,
@@ -204,10 +220,11 @@ impl Postgres {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
+        let owner = Owner { tenant, webhook: id };
         let mut webhook = Webhook {
             tenant,
             id,
-            settings: row.settings.0,
+            settings: self.sealer.read_settings(owner, row.settings)?,
             created_at: Timestamp::from_sql(row.created_at),
             updated_at: Timestamp::from_sql(row.updated_at),
         };
@@ -223,7 +240,7 @@ impl Postgres {
             "update webhook set settings = $3, updated_at = $4 where tenant_id = $1 and id = $2",
             tenant.0,
             id.0,
-            Json(&webhook.settings) as _,
+            self.sealer.write_settings(owner, &webhook.settings)?,
             now.to_sql()
         )
         .execute(&mut *tx)

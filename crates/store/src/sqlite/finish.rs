@@ -5,13 +5,20 @@ use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use super::{
     Sqlite,
     alerts::note_dead,
-    batches, blob, placeholders,
+    batches, blob,
+    ordering::promote,
+    placeholders,
     retries::{RetryRow, upsert_retries},
 };
-use crate::{End, Finish, Next, Origin, StoreError, attempt::Verdict};
+use crate::{End, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict};
 
 impl Sqlite {
-    pub(crate) async fn finish(&self, rows: &[&Finish]) -> Result<(), StoreError> {
+    pub(crate) async fn finish(
+        &self,
+        rows: &[&Finish],
+        now: Timestamp,
+        _in_order: bool,
+    ) -> Result<Vec<(Lane, WebhookId)>, StoreError> {
         let mut writer = self.writer.lock().await;
         let mut tx = writer.begin().await?;
         let mut results = Results::default();
@@ -26,19 +33,26 @@ impl Sqlite {
         }
         append_attempts(&mut tx, &results.attempts).await?;
         upsert_retries(&mut tx, &results.scheduled).await?;
+        let mut next_in_line = Vec::new();
         for (finish, number) in results.removed {
-            sqlx::query(
-                "delete from retry where lane = ? and webhook_id = ? and event_id = ? and number <= ?",
+            let order_key: Option<Option<Vec<u8>>> = sqlx::query_scalar(
+                "delete from retry where lane = ? and webhook_id = ? and event_id = ? and number <= ?
+                returning order_key",
             )
             .bind(finish.tenant.lane().0)
             .bind(blob(finish.delivery.webhook.0))
             .bind(blob(finish.delivery.event.0))
             .bind(i64::from(number))
-            .execute(&mut *tx)
+            .fetch_optional(&mut *tx)
             .await?;
+            if let Some(Some(key)) = order_key {
+                let (lane, webhook) = (finish.tenant.lane(), finish.delivery.webhook);
+                promote(&mut tx, lane, webhook, key, now).await?;
+                next_in_line.push((lane, webhook));
+            }
         }
         tx.commit().await?;
-        Ok(())
+        Ok(next_in_line)
     }
 }
 

@@ -4,10 +4,7 @@ use std::collections::HashMap;
 
 use sqlx::Connection as _;
 
-use super::{
-    Sqlite, blob, read_event_id, sql_limit,
-    webhooks::{WebhookRow, read_webhook},
-};
+use super::{Sqlite, blob, read_event_id, sql_limit, webhooks::WebhookRow};
 use crate::{EventId, Stop, StoreError, TenantId, Timestamp, Webhook, WebhookId, attempt::Verdict};
 
 impl Sqlite {
@@ -38,7 +35,7 @@ impl Sqlite {
         rows.into_iter()
             .map(|(tenant, id, settings, created_at, updated_at)| {
                 let row: WebhookRow = (id, settings, created_at, updated_at);
-                read_webhook(TenantId(tenant), row)
+                self.read_webhook(TenantId(tenant), row)
             })
             .collect()
     }

@@ -9,11 +9,13 @@ mod failing;
 mod finish;
 mod holds;
 mod nodes;
+mod ordering;
 mod publish;
 mod reads;
 mod replays;
 mod retention;
 mod retries;
+mod sealing;
 mod secrets;
 mod webhooks;
 
@@ -30,7 +32,9 @@ use sqlx::{
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use crate::{EventId, StoreAddress, StoreError, TenantId, Timestamp, WebhookId, clock::wall_clock};
+use crate::{
+    EventId, StoreAddress, StoreError, TenantId, Timestamp, WebhookId, clock::wall_clock, sealing::Sealer,
+};
 
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -42,12 +46,13 @@ const ROWS_MAX: usize = 64;
 pub(crate) struct Sqlite {
     writer: Mutex<SqliteConnection>,
     readers: SqlitePool,
+    sealer: Sealer,
     /// Held as long as the process lives; the system gives it back however the process ends.
     _lock: File,
 }
 
 impl Sqlite {
-    pub(crate) async fn open(path: &Path) -> Result<Self, StoreError> {
+    pub(crate) async fn open(path: &Path, sealer: Sealer) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -58,6 +63,8 @@ impl Sqlite {
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(256)
             .pragma("cache_size", "-65536")
+            // What was a secret in the clear does not stay in free pages.
+            .pragma("secure_delete", "fast")
             .disable_statement_logging();
         let mut writer = options.connect().await?;
         sqlx::migrate!("migrations/sqlite").run(&mut writer).await?;
@@ -74,6 +81,7 @@ impl Sqlite {
         Ok(Self {
             writer: Mutex::new(writer),
             readers,
+            sealer,
             _lock: lock,
         })
     }

@@ -167,6 +167,7 @@ async fn hand_over(
                     event,
                     number: 1,
                     due_at: now,
+                    order_key: None,
                 });
             }
         }

@@ -57,9 +57,8 @@ impl Sqlite {
         let spilled: Vec<RetryRow> = accepted
             .iter()
             .flat_map(|row| {
-                row.webhooks[row.hot..]
-                    .iter()
-                    .map(|webhook| RetryRow::first(row, *webhook))
+                row.cold()
+                    .map(|(webhook, queue)| RetryRow::first(row, webhook, queue))
             })
             .collect();
         upsert_retries(&mut tx, &spilled).await?;
@@ -158,8 +157,8 @@ async fn insert_events(
 ) -> Result<(), StoreError> {
     for batch in batches(rows) {
         let statement = format!(
-            "insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload) values {}",
-            placeholders(batch.len(), 8)
+            "insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload, ordering_key) values {}",
+            placeholders(batch.len(), 9)
         );
         let mut query = sqlx::query(AssertSqlSafe(statement));
         for row in batch {
@@ -171,7 +170,8 @@ async fn insert_events(
                 .bind(blob(row.event.id.0))
                 .bind(&row.event.event_type)
                 .bind(pack(&row.webhooks))
-                .bind(row.event.payload.as_ref());
+                .bind(row.event.payload.as_ref())
+                .bind(row.ordering_key.as_deref());
         }
         query.execute(&mut *tx).await?;
     }

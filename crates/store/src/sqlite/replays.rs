@@ -2,7 +2,9 @@
 
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteRow};
 
-use super::{Sqlite, batches, blob, placeholders, read_event_id, read_uuid, sql_limit, unpack};
+use super::{
+    Sqlite, batches, blob, ordering::promote, placeholders, read_event_id, read_uuid, sql_limit, unpack,
+};
 use crate::{
     DeliveryId, EventId, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId, ReplayState, ReplayStep,
     StoreError, TenantId, Timestamp, WebhookId, replay::Batch,
@@ -51,13 +53,19 @@ impl Sqlite {
         .bind(blob(id.event.0))
         .execute(&mut *tx)
         .await?;
-        sqlx::query("delete from retry where lane = ? and tenant_id = ? and webhook_id = ? and event_id = ?")
-            .bind(tenant.lane().0)
-            .bind(tenant.0)
-            .bind(blob(id.webhook.0))
-            .bind(blob(id.event.0))
-            .execute(&mut *tx)
-            .await?;
+        let order_key: Option<Option<Vec<u8>>> = sqlx::query_scalar(
+            "delete from retry where lane = ? and tenant_id = ? and webhook_id = ? and event_id = ? returning order_key",
+        )
+        .bind(tenant.lane().0)
+        .bind(tenant.0)
+        .bind(blob(id.webhook.0))
+        .bind(blob(id.event.0))
+        .fetch_optional(&mut *tx)
+        .await?;
+        if let Some(Some(key)) = order_key {
+            // Whoever waited for it is next.
+            promote(&mut tx, tenant.lane(), id.webhook, key, now).await?;
+        }
         tx.commit().await?;
         Ok(cancelled.rows_affected() == 1)
     }

@@ -12,12 +12,12 @@ use crate::{
 };
 
 /// number, `due_at`, `replayed_after`, `replayed_at`, `tenant_id`, id, type, payload
-type DueRow = (i64, i64, i64, Option<i64>, i64, Vec<u8>, String, Vec<u8>);
+pub(super) type DueRow = (i64, i64, i64, Option<i64>, i64, Vec<u8>, String, Vec<u8>);
 
 impl Sqlite {
-    pub(crate) async fn upcoming(&self, lanes: &[Lane]) -> Result<Vec<Upcoming>, StoreError> {
+    pub(crate) async fn upcoming(&self, lanes: &[Lane]) -> Result<Vec<(Upcoming, bool)>, StoreError> {
         // One index seek per webhook that has rows, however many it has.
-        let rows: Vec<(i16, Vec<u8>, i64)> = sqlx::query_as(
+        let rows: Vec<(i16, Vec<u8>, i64, bool)> = sqlx::query_as(
             "with recursive earliest (lane, webhook_id) as (
                 select * from (select lane, webhook_id from retry order by lane, webhook_id limit 1)
                 union all
@@ -31,7 +31,10 @@ impl Sqlite {
                 where earliest.lane is not null
             )
             select lane, webhook_id,
-                   (select min(due_at) from retry r where r.lane = earliest.lane and r.webhook_id = earliest.webhook_id)
+                   (select min(due_at) from retry r where r.lane = earliest.lane and r.webhook_id = earliest.webhook_id),
+                   exists (select 1 from retry o
+                           where o.lane = earliest.lane and o.webhook_id = earliest.webhook_id
+                             and o.order_key is not null)
             from earliest
             where lane is not null",
         )
@@ -39,12 +42,13 @@ impl Sqlite {
         .await?;
         rows.into_iter()
             .filter(|(lane, ..)| lanes.contains(&Lane(*lane)))
-            .map(|(lane, webhook, due_at)| {
-                Ok(Upcoming {
+            .map(|(lane, webhook, due_at, is_ordered)| {
+                let upcoming = Upcoming {
                     lane: Lane(lane),
                     webhook: WebhookId(read_uuid("retry", &webhook)?),
                     due_at: Timestamp::from_unix_micros(due_at),
-                })
+                };
+                Ok((upcoming, is_ordered))
             })
             .collect()
     }
@@ -56,7 +60,7 @@ impl Sqlite {
                 "select r.number, r.due_at, r.replayed_after, r.replayed_at, e.tenant_id, e.id, e.type, e.payload
                 from retry r
                 join event e on e.lane = r.lane and e.tenant_id = r.tenant_id and e.id = r.event_id
-                where r.lane = ? and r.webhook_id = ? and r.due_at <= ?
+                where r.lane = ? and r.webhook_id = ? and r.due_at <= ? and r.order_key is null
                 order by r.due_at, r.event_id
                 limit ?",
             )
@@ -66,27 +70,34 @@ impl Sqlite {
             .bind(sql_limit(want.limit))
             .fetch_all(&self.readers)
             .await?;
-            for (number, due_at, after, replayed_at, tenant, id, event_type, payload) in rows {
-                let event = Event {
-                    id: read_event_id(&id)?,
-                    tenant: TenantId(tenant),
-                    event_type,
-                    payload: Bytes::from(payload),
-                };
-                due.push(Due {
-                    event: Arc::new(event),
-                    webhook: want.webhook,
-                    number: small(number),
-                    due_at: Timestamp::from_unix_micros(due_at),
-                    replay: replayed_at.map(|at| CountedFrom {
-                        after: small(after),
-                        at: Timestamp::from_unix_micros(at),
-                    }),
-                });
+            for row in rows {
+                due.push(read_due(want.webhook, row)?);
             }
         }
         Ok(due)
     }
+}
+
+pub(super) fn read_due(
+    webhook: WebhookId,
+    (number, due_at, after, replayed_at, tenant, id, event_type, payload): DueRow,
+) -> Result<Due, StoreError> {
+    let event = Event {
+        id: read_event_id(&id)?,
+        tenant: TenantId(tenant),
+        event_type,
+        payload: Bytes::from(payload),
+    };
+    Ok(Due {
+        event: Arc::new(event),
+        webhook,
+        number: small(number),
+        due_at: Timestamp::from_unix_micros(due_at),
+        replay: replayed_at.map(|at| CountedFrom {
+            after: small(after),
+            at: Timestamp::from_unix_micros(at),
+        }),
+    })
 }
 
 /// A retry row to write.
@@ -96,10 +107,12 @@ pub(super) struct RetryRow {
     pub(super) event: EventId,
     pub(super) number: u16,
     pub(super) due_at: Timestamp,
+    /// Kept when the row is there already.
+    pub(super) order_key: Option<Vec<u8>>,
 }
 
 impl RetryRow {
-    pub(super) fn first(row: &EventRow, webhook: WebhookId) -> Self {
+    pub(super) fn first(row: &EventRow, webhook: WebhookId, queue: Option<&str>) -> Self {
         let event = row.event.id;
         Self {
             tenant: row.event.tenant,
@@ -107,6 +120,7 @@ impl RetryRow {
             event,
             number: 1,
             due_at: event.created_at(),
+            order_key: queue.map(|key| key.as_bytes().to_vec()),
         }
     }
 
@@ -118,6 +132,7 @@ impl RetryRow {
             event,
             number,
             due_at,
+            order_key: None,
         }
     }
 }
@@ -125,11 +140,11 @@ impl RetryRow {
 pub(super) async fn upsert_retries(tx: &mut SqliteConnection, rows: &[RetryRow]) -> Result<(), StoreError> {
     for batch in batches(rows) {
         let statement = format!(
-            "insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at) values {}
+            "insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at, order_key) values {}
             on conflict (lane, webhook_id, event_id) do update
             set number = excluded.number, due_at = excluded.due_at
             where retry.number <= excluded.number",
-            placeholders(batch.len(), 6)
+            placeholders(batch.len(), 7)
         );
         let mut query = sqlx::query(AssertSqlSafe(statement));
         for row in batch {
@@ -139,7 +154,8 @@ pub(super) async fn upsert_retries(tx: &mut SqliteConnection, rows: &[RetryRow])
                 .bind(row.tenant.0)
                 .bind(blob(row.webhook.0))
                 .bind(blob(row.event.0))
-                .bind(row.due_at.unix_micros());
+                .bind(row.due_at.unix_micros())
+                .bind(row.order_key.as_deref());
         }
         query.execute(&mut *tx).await?;
     }

@@ -4,7 +4,7 @@ use hookwright_core::Secret;
 use sqlx::Connection as _;
 
 use super::{Sqlite, blob, webhooks};
-use crate::{Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, WebhookId};
+use crate::{Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, WebhookId, sealing::Owner};
 
 impl Sqlite {
     pub(crate) async fn rotate_secret(
@@ -29,7 +29,8 @@ impl Sqlite {
         let Some(row) = row else {
             return Ok(Rotated::NotFound);
         };
-        let webhook = webhooks::read_webhook(tenant, row)?;
+        let webhook = self.read_webhook(tenant, row)?;
+        let owner = Owner { tenant, webhook: id };
         sqlx::query("delete from webhook_secret where tenant_id = ? and webhook_id = ? and expires_at <= ?")
             .bind(tenant.0)
             .bind(blob(id.0))
@@ -74,7 +75,7 @@ impl Sqlite {
         )
         .bind(tenant.0)
         .bind(blob(id.0))
-        .bind(secret.expose().as_bytes())
+        .bind(self.sealer.write_secret(owner, secret)?)
         .execute(&mut *tx)
         .await?;
         webhooks::commit_config_change(tx, tenant).await?;

@@ -1,13 +1,15 @@
 //! Tenants, webhooks and their secrets.
 
 use hookwright_core::Secret;
+use serde_json::Value;
 use sqlx::{Connection as _, SqliteTransaction};
 
 use super::{Sqlite, alerts::note_standing, blob, read_uuid, sql_limit};
 use crate::{
-    SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId, WebhookSettings,
+    SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
     alert::{changed_standing, state_of},
-    webhook::{Change, read_secrets},
+    sealing::Owner,
+    webhook::Change,
 };
 
 /// id, settings, `created_at`, `updated_at`
@@ -85,9 +87,13 @@ impl Sqlite {
                 let own = || secrets.iter().filter(|(webhook, ..)| *webhook == row.0);
                 let values = own().map(|(_, value, _)| value.clone()).collect();
                 let first_expiry = own().filter_map(|(.., expires_at)| *expires_at).min();
-                let webhook = read_webhook(tenant, row)?;
+                let webhook = self.read_webhook(tenant, row)?;
+                let owner = Owner {
+                    tenant,
+                    webhook: webhook.id,
+                };
                 Ok(SigningWebhook {
-                    secrets: read_secrets(webhook.id, values)?,
+                    secrets: self.sealer.read_secrets(owner, values)?,
                     secret_expires_at: first_expiry.map(Timestamp::from_unix_micros),
                     webhook,
                 })
@@ -104,6 +110,11 @@ impl Sqlite {
         webhook: &Webhook,
         secrets: &[Secret],
     ) -> Result<(), StoreError> {
+        let owner = Owner {
+            tenant: webhook.tenant,
+            webhook: webhook.id,
+        };
+        let settings = self.sealer.write_settings(owner, &webhook.settings)?;
         let mut writer = self.writer.lock().await;
         let mut tx = writer.begin().await?;
         sqlx::query(
@@ -111,7 +122,7 @@ impl Sqlite {
         )
         .bind(webhook.tenant.0)
         .bind(blob(webhook.id.0))
-        .bind(write_settings(&webhook.settings)?)
+        .bind(settings.to_string())
         .bind(webhook.created_at.unix_micros())
         .bind(webhook.updated_at.unix_micros())
         .execute(&mut *tx)
@@ -123,7 +134,7 @@ impl Sqlite {
             .bind(webhook.tenant.0)
             .bind(blob(webhook.id.0))
             .bind(position)
-            .bind(secret.expose().as_bytes())
+            .bind(self.sealer.write_secret(owner, secret)?)
             .execute(&mut *tx)
             .await?;
         }
@@ -142,7 +153,7 @@ impl Sqlite {
         .bind(blob(id.0))
         .fetch_optional(&self.readers)
         .await?;
-        row.map(|row| read_webhook(tenant, row)).transpose()
+        row.map(|row| self.read_webhook(tenant, row)).transpose()
     }
 
     pub(crate) async fn webhooks_before(
@@ -163,7 +174,9 @@ impl Sqlite {
         .bind(sql_limit(limit))
         .fetch_all(&self.readers)
         .await?;
-        rows.into_iter().map(|row| read_webhook(tenant, row)).collect()
+        rows.into_iter()
+            .map(|row| self.read_webhook(tenant, row))
+            .collect()
     }
 
     pub(crate) async fn change_webhook(
@@ -183,7 +196,7 @@ impl Sqlite {
         .fetch_optional(&mut *tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
-        let mut webhook = read_webhook(tenant, row)?;
+        let mut webhook = self.read_webhook(tenant, row)?;
         let before = state_of(&webhook.settings);
         if !change(&mut webhook.settings) {
             return Ok(Some(webhook));
@@ -192,8 +205,11 @@ impl Sqlite {
         if let Some(standing) = changed_standing(&before, &webhook.settings) {
             note_standing(&mut tx, tenant, id, &standing, now).await?;
         }
+        let document = self
+            .sealer
+            .write_settings(Owner { tenant, webhook: id }, &webhook.settings)?;
         sqlx::query("update webhook set settings = ?, updated_at = ? where tenant_id = ? and id = ?")
-            .bind(write_settings(&webhook.settings)?)
+            .bind(document.to_string())
             .bind(now.unix_micros())
             .bind(tenant.0)
             .bind(blob(id.0))
@@ -231,32 +247,31 @@ pub(super) async fn commit_config_change(
     Ok(())
 }
 
-fn write_settings(settings: &WebhookSettings) -> Result<String, StoreError> {
-    serde_json::to_string(settings).map_err(|error| inconsistent("new", &error))
-}
-
-pub(super) fn read_webhook(
-    tenant: TenantId,
-    (id, settings, created_at, updated_at): WebhookRow,
-) -> Result<Webhook, StoreError> {
-    let id = WebhookId(read_uuid("webhook", &id)?);
-    Ok(Webhook {
-        tenant,
-        id,
-        settings: read_settings(id, &settings)?,
-        created_at: Timestamp::from_unix_micros(created_at),
-        updated_at: Timestamp::from_unix_micros(updated_at),
+/// Settings as they are stored.
+pub(super) fn parse_document(webhook: WebhookId, settings: &str) -> Result<Value, StoreError> {
+    serde_json::from_str(settings).map_err(|error| StoreError::Inconsistent {
+        table: "webhook",
+        row: webhook.to_string(),
+        problem: format!("its settings are not JSON: {:?} error", error.classify()),
     })
 }
 
-fn read_settings(id: WebhookId, settings: &str) -> Result<WebhookSettings, StoreError> {
-    serde_json::from_str(settings).map_err(|error| inconsistent(&id.to_string(), &error))
-}
-
-fn inconsistent(row: &str, error: &serde_json::Error) -> StoreError {
-    StoreError::Inconsistent {
-        table: "webhook",
-        row: row.to_owned(),
-        problem: error.to_string(),
+impl Sqlite {
+    pub(super) fn read_webhook(
+        &self,
+        tenant: TenantId,
+        (id, settings, created_at, updated_at): WebhookRow,
+    ) -> Result<Webhook, StoreError> {
+        let id = WebhookId(read_uuid("webhook", &id)?);
+        let document = parse_document(id, &settings)?;
+        Ok(Webhook {
+            tenant,
+            id,
+            settings: self
+                .sealer
+                .read_settings(Owner { tenant, webhook: id }, document)?,
+            created_at: Timestamp::from_unix_micros(created_at),
+            updated_at: Timestamp::from_unix_micros(updated_at),
+        })
     }
 }

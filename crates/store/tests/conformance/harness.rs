@@ -17,8 +17,8 @@ use hookwright_core::Secret;
 use hookwright_store::{
     Accepted, AttemptEnd, Clock, CustomHeaders, Delivery, DeliveryDetail, DeliveryFilter, DeliveryId,
     DeliveryState, Destination, Due, End, EventId, Finish, Finisher, NewEvent, Next, Node, NodeOptions,
-    Origin, Outcome, PageSize, PublishError, Published, Publisher, Slot, Store, StoreAddress, StoreError,
-    TenantId, Timestamp, Want, WebhookId, WebhookSettings,
+    Ordering as DeliveryOrdering, Origin, Outcome, PageSize, PublishError, Published, Publisher, Slot, Store,
+    StoreAddress, StoreError, TenantId, Timestamp, Want, WebhookId, WebhookSettings,
 };
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 use tokio::sync::{Semaphore, mpsc};
@@ -161,6 +161,32 @@ impl Harness {
         match &self.address {
             StoreAddress::Postgres(url) => Some(PgConnection::connect(url).await.unwrap()),
             StoreAddress::Sqlite(_) => None,
+        }
+    }
+
+    /// Takes a retry row away behind every node's back.
+    pub(crate) async fn remove_retry(&self, id: DeliveryId) {
+        // An id is not to be read outside of the store; its text form is the 128 bits in base32.
+        let event = uuid_of(&id.event.to_string());
+        match &self.address {
+            StoreAddress::Postgres(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                let statement = format!("delete from retry where event_id = '{event:032x}'");
+                sqlx::raw_sql(AssertSqlSafe(statement))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+            }
+            StoreAddress::Sqlite(path) => {
+                let mut connection = sqlx::SqliteConnection::connect(&format!("sqlite:{}", path.display()))
+                    .await
+                    .unwrap();
+                let statement = format!("delete from retry where event_id = x'{event:032x}'");
+                sqlx::raw_sql(AssertSqlSafe(statement))
+                    .execute(&mut connection)
+                    .await
+                    .unwrap();
+            }
         }
     }
 
@@ -399,10 +425,12 @@ impl Tenant {
         let with_slot = hot.iter().map(|webhook| Destination {
             webhook: *webhook,
             slot: Some(slot()),
+            ordering: DeliveryOrdering::None,
         });
         let without = cold.iter().map(|webhook| Destination {
             webhook: *webhook,
             slot: None,
+            ordering: DeliveryOrdering::None,
         });
         NewEvent {
             tenant: self.id,
@@ -410,6 +438,7 @@ impl Tenant {
             event_type: String::from("order.paid"),
             payload: Bytes::from_static(b"{\"total\": 4200}"),
             destinations: with_slot.chain(without).collect(),
+            ordering_key: None,
             idempotency_key: None,
             is_test: false,
         }
@@ -432,6 +461,15 @@ impl Tenant {
             })
             .collect()
     }
+}
+
+/// The bits of an id: lower-case Crockford base32, most significant first.
+fn uuid_of(id: &str) -> u128 {
+    const DIGITS: &str = "0123456789abcdefghjkmnpqrstvwxyz";
+    let (_, digits) = id.split_once('_').unwrap();
+    digits.chars().fold(0, |bits, digit| {
+        bits << 5 | DIGITS.find(digit).map(|value| value as u128).unwrap()
+    })
 }
 
 /// Memory for one delivery.

@@ -33,6 +33,7 @@ mod holds;
 mod idempotency;
 mod lanes;
 mod operations;
+mod ordering;
 mod outage;
 mod pages;
 mod publish;

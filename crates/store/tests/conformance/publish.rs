@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookwright_store::{
-    DeliveryFilter, DeliveryState, Destination, End, NewEvent, Next, Origin, PublishError, Slot,
+    DeliveryFilter, DeliveryState, Destination, End, NewEvent, Next, Ordering, Origin, PublishError, Slot,
 };
 use tokio::sync::Semaphore;
 
@@ -65,6 +65,7 @@ async fn destinations_with_a_slot_are_handed_over_and_the_others_are_due_at_once
         .map(|(webhook, hot)| Destination {
             webhook,
             slot: hot.then(crate::harness::slot),
+            ordering: Ordering::None,
         })
         .into();
     let published = process.publish(event).await.unwrap();
@@ -330,6 +331,7 @@ async fn memory_is_given_back_when_an_event_is_refused(harness: Harness) {
             destinations: vec![Destination {
                 webhook: tenant.webhooks[0],
                 slot: Some(Slot::new(permit(), permit())),
+                ordering: Ordering::None,
             }],
             ..tenant.keyed("key")
         }
