@@ -25,6 +25,10 @@ impl Process {
     }
 
     pub(crate) async fn start_with(database: &Database, more: &[&str]) -> Self {
+        Self::start_in(database, more, &[]).await
+    }
+
+    pub(crate) async fn start_in(database: &Database, more: &[&str], environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(crate::command_line::binary())
             .args([
                 "serve",
@@ -38,6 +42,7 @@ impl Process {
             .args(["--store", &database.url()])
             .args(more)
             .env_remove("HOOKWRIGHT_PROFILES")
+            .envs(environment.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .kill_on_drop(true)
@@ -62,6 +67,26 @@ impl Process {
 
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.unwrap();
+    }
+
+    /// By its name without SIG.
+    pub(crate) async fn signal(&self, name: &str) {
+        let id = self.child.id().expect("a running process");
+        let sent = Command::new("kill")
+            .args([&format!("-{name}"), &id.to_string()])
+            .status()
+            .await
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) async fn ended(mut self) {
+        let status = tokio::time::timeout(PATIENCE, self.child.wait())
+            .await
+            .expect("it did not end")
+            .unwrap();
+        assert!(status.success(), "{status}");
     }
 }
 

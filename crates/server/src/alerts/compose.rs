@@ -137,8 +137,9 @@ impl Mail<'_> {
                 text,
                 "\nWhat to do: see that the URL above answers with a success (2xx) in time. The events are kept; replay\n\
                  each of them by its delivery's id, or all that failed:\n\n\
-                 \x20   hookwright deliveries --webhook {} --state dead",
-                self.digest.webhook
+                 \x20   hookwright deliveries --webhook {webhook} --state dead\n\
+                 \x20   hookwright replay --webhook {webhook} --since 7d",
+                webhook = self.digest.webhook
             )?;
         }
         writeln!(

@@ -36,8 +36,7 @@ const PARTITION_LOCK: i64 = 0x686f_6f6b_0002;
 
 /// Of the connection that results are written on. Its statements find rows by their keys, a batch at a time. A plan that was
 /// made while the retry table was empty would read all of it instead, for as long as nobody has analyzed it.
-const RESULTS_OPTIONS: [(&str, &str); 4] = [
-    ("synchronous_commit", "off"),
+const RESULTS_OPTIONS: [(&str, &str); 3] = [
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -46,8 +45,8 @@ const RESULTS_OPTIONS: [(&str, &str); 4] = [
 #[derive(Debug)]
 pub(crate) struct Postgres {
     pool: PgPool,
-    /// Commits on it do not wait for the disk: losing the last moments of results in a crash of the *database* only
-    /// repeats deliveries. The log is one sequence, so a low-water mark on disk implies the results before it.
+    /// Its commits wait for the disk like all others. A database that crashes without them would bring back a past in which
+    /// failures have no retry rows, while this node has gone on and never looks at their events again.
     results: PgPool,
     sealer: Sealer,
 }

@@ -1,0 +1,77 @@
+//! Processes that are told a wrong time by the operating system.
+
+use std::{path::PathBuf, process::Command};
+
+use crate::{harness::Database, nodes::Process};
+
+/// Loaded before the C library, it adds to what that says of the wall clock. Monotonic clocks are left alone, as they are
+/// by whoever sets a machine's clock wrong.
+const SOURCE: &str = r#"
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <time.h>
+
+int clock_gettime(clockid_t clock, struct timespec *now) {
+    int (*original)(clockid_t, struct timespec *) = dlsym(RTLD_NEXT, "clock_gettime");
+    int result = original(clock, now);
+    if (result == 0 && clock == CLOCK_REALTIME) now->tv_sec += atol(getenv("SKEW_SECONDS"));
+    return result;
+}
+"#;
+
+pub(crate) struct SkewedClock {
+    library: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl SkewedClock {
+    /// With the C compiler that our dependencies were built with.
+    pub(crate) fn build() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("skew.c");
+        let library = folder.path().join("skew.so");
+        std::fs::write(&source, SOURCE).unwrap();
+        let built = Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .args([&library, &source])
+            .arg("-ldl")
+            .status()
+            .unwrap();
+        assert!(built.success());
+        Self {
+            library,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) async fn start(&self, database: &Database, skew_seconds: i64) -> Process {
+        let skew = skew_seconds.to_string();
+        let library = self.library.to_str().unwrap();
+        let environment = [("LD_PRELOAD", library), ("SKEW_SECONDS", &*skew)];
+        // Otherwise the test would show nothing.
+        let says = seconds(&environment) - seconds(&[]);
+        assert!(
+            (says - skew_seconds).abs() < 60,
+            "the clock is {says} s off, not {skew_seconds}"
+        );
+        Process::start_in(database, &[], &environment).await
+    }
+}
+
+/// What the real binary takes for the time: it signs it.
+fn seconds(environment: &[(&str, &str)]) -> i64 {
+    let output = Command::new(crate::command_line::binary())
+        .args(["sign", "--profile", "generic", "--json"])
+        .env("HOOKWRIGHT_SECRET", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX")
+        .env_remove("HOOKWRIGHT_PROFILES")
+        .envs(environment.iter().copied())
+        .output()
+        .unwrap();
+    let signed: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    signed["headers"]["webhook-timestamp"]
+        .as_str()
+        .unwrap()
+        .parse()
+        .unwrap()
+}
