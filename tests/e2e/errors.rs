@@ -103,7 +103,7 @@ on_both_stores! {
         let exponential = v1::RetryPolicy { schedule: Some(v1::retry_policy::Schedule::Exponential(exponential)), ..v1::RetryPolicy::default() };
         let url = |url: &str| v1::Webhook { url: url.to_owned(), ..good() };
         let events = |pattern: &str| v1::Webhook { event_types: vec![pattern.to_owned()], ..good() };
-        for (webhook, reason, field) in [
+        for (webhook, reason, field) in vec![
             (url(""), "MISSING_FIELD", "webhook.url"),
             (url("not a url"), "INVALID_URL", "webhook.url"),
             (url("ftp://example.com/"), "INVALID_URL", "webhook.url"),

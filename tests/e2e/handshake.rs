@@ -62,7 +62,7 @@ on_both_stores! {
 
         receiver.will_echo();
         let registered = register(&mut client, webhook).await.unwrap();
-        let handshake = registered.handshake.clone().unwrap();
+        let handshake = registered.handshake.unwrap();
         assert_eq!(handshake.protocol(), v1::HandshakeProtocol::Echo);
         assert!(handshake.complete_time.is_some());
         receiver.next().await;

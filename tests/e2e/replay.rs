@@ -1,6 +1,10 @@
 //! Deliveries that are over are delivered once more: one, or very many.
 
-use std::{collections::HashMap, env, time::Duration};
+use std::{
+    collections::HashMap,
+    env,
+    time::{Duration, Instant},
+};
 
 use hookwright_proto::v1;
 use tonic::Code;
@@ -11,8 +15,19 @@ use crate::harness::{
     register, start, webhook,
 };
 
-/// How many deliveries the large job replays; `HOOKWRIGHT_TEST_REPLAYS` asks for more.
+/// How many deliveries the large job replays; `HOOKWRIGHT_TEST_REPLAYS` asks for more, and shows what it took.
 const DELIVERIES: usize = 600;
+
+/// What the large job took, for whoever asked for more deliveries.
+#[expect(clippy::print_stdout, reason = "a measurement")]
+fn report(counting: Duration, job: &v1::Replay) {
+    if env::var_os("HOOKWRIGHT_TEST_REPLAYS").is_some() {
+        println!(
+            "counted in {counting:?}; then {} scheduled at {:.0} a second, a restart included",
+            job.scheduled_count, job.measured_rate
+        );
+    }
+}
 
 async fn replay(client: &mut Client, id: &str) -> Result<v1::Delivery, tonic::Status> {
     let request = v1::ReplayDeliveryRequest { id: id.to_owned() };
@@ -176,7 +191,9 @@ on_both_stores! {
         tokio::time::timeout(PATIENCE * 10, all_dead).await.expect("the deliveries did not die");
 
         // Counted exactly, and nothing happens.
+        let started = Instant::now();
         let counted = create(&mut client, dry_run()).await;
+        let counting = started.elapsed();
         assert_eq!((counted.matched_count, counted.sample.len()), (everything, 10));
         assert!(counted.replay.is_none());
 
@@ -203,6 +220,7 @@ on_both_stores! {
         let (server, mut client) = start(database).await;
         let second = job_when(&mut client, &second.id, |job| job.state() != v1::ReplayState::Running).await;
         assert_eq!(second.state(), v1::ReplayState::Done);
+        report(counting, &second);
         assert_eq!(second.scheduled_count + cancelled.scheduled_count, everything, "each of them once");
 
         // Every delivery arrives again, and only once.

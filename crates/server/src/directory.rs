@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use hookwright_core::{Profile, Registry, Signer, StatusSet, Verifier, jwe};
+use hookwright_core::{Profile, Registry, Secret, Signer, StatusSet, Verifier, jwe};
 use hookwright_egress::{Answer, Connection, Egress, Exchange, ExchangeError, PolicyError};
 use hookwright_store::{SigningWebhook, Store, StoreError, TenantId, Timestamp, Webhook, WebhookId};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -53,6 +53,7 @@ pub(crate) struct LiveWebhook {
     /// An error when the operator allows less than when the webhook was registered. Its deliveries fail then, and are not
     /// lost.
     connection: Result<Connection, PolicyError>,
+    secrets: Vec<Secret>,
     /// When the first of its secrets stops signing: then it is read again.
     pub(crate) secret_expires_at: Option<Timestamp>,
     /// Counts its part of this node's memory, in KiB.
@@ -64,6 +65,13 @@ pub(crate) struct LiveWebhook {
 impl LiveWebhook {
     pub(crate) fn id(&self) -> WebhookId {
         self.webhook.id
+    }
+
+    /// Whether nothing has changed since it was read.
+    fn is_as_stored(&self, stored: &SigningWebhook) -> bool {
+        self.webhook == stored.webhook
+            && self.secrets == stored.secrets
+            && self.secret_expires_at == stored.secret_expires_at
     }
 
     /// Whether no attempts are made for now.
@@ -194,6 +202,11 @@ impl Directory {
     fn enliven(&self, webhook: SigningWebhook) -> Option<Arc<LiveWebhook>> {
         let id = webhook.webhook.id;
         let known = self.webhook(id);
+        // A tenant is read again whenever one of its webhooks changes. The others stay as they are, with their filters
+        // compiled and their connections open.
+        if let Some(known) = known.as_ref().filter(|known| known.is_as_stored(&webhook)) {
+            return Some(Arc::clone(known));
+        }
         let slots = known.as_ref().map(|known| Arc::clone(&known.slots));
         let gauge = known.map(|known| Arc::clone(&known.gauge)).unwrap_or_default();
         match enliven(
@@ -273,6 +286,7 @@ fn enliven(
         url,
         headers,
         timeout: settings.timeout.unwrap_or(profile.timeout),
+        secrets,
         secret_expires_at,
         slots,
         gauge,

@@ -10,8 +10,8 @@ pub const SECRETS_MAX: usize = 4;
 pub enum Rotated {
     /// The new secret is the newest one.
     Done {
-        /// The webhook.
-        webhook: Webhook,
+        /// The webhook. Boxed, since the other answers are small.
+        webhook: Box<Webhook>,
         /// When the last of the old ones stops signing. In the past or now when there is no overlap.
         old_expire_at: Timestamp,
         /// How many sign now, the new one included.

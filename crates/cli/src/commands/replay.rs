@@ -1,10 +1,11 @@
 //! `hookwright replay`, `replays` and `cancel`.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anstream::println;
 use clap::Args;
 use hookwright_proto::v1;
+use hookwright_store::Clock;
 
 use super::{
     deliveries::{State, rfc3339, state_cell},
@@ -130,7 +131,12 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<(), Failure> {
     if args.client.json && !args.watch {
         return print_json(&created);
     }
-    println!("{STRONG}{}{STRONG:#} deliveries match", created.matched_count);
+    let noun = if created.matched_count == 1 {
+        "delivery matches"
+    } else {
+        "deliveries match"
+    };
+    println!("{STRONG}{}{STRONG:#} {noun}", created.matched_count);
     let Some(replay) = created.replay else {
         let rows: Vec<_> = created
             .sample
@@ -247,11 +253,12 @@ fn state_name(replay: &v1::Replay) -> String {
     name.trim_start_matches("REPLAY_STATE_").to_lowercase()
 }
 
+/// The moment that is this long ago, or 1970 when that is later.
 fn ago(age: Duration) -> pbjson_types::Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let moment = now.saturating_sub(age);
+    let moment = Clock::system().now().minus(age).unix_micros().max(0);
     pbjson_types::Timestamp {
-        seconds: i64::try_from(moment.as_secs()).unwrap_or(i64::MAX),
-        nanos: i32::try_from(moment.subsec_nanos()).unwrap_or(0),
+        seconds: moment / 1_000_000,
+        // Less than a second.
+        nanos: i32::try_from(moment % 1_000_000 * 1_000).unwrap_or(0),
     }
 }

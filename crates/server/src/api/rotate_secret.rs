@@ -47,7 +47,7 @@ impl Service {
             } => {
                 self.directory.reload(tenant).await?;
                 Ok(v1::RotateSecretResponse {
-                    webhook: Some(convert::webhook(webhook)),
+                    webhook: Some(convert::webhook(*webhook)),
                     secret: secret.for_receiver().expose().to_owned(),
                     old_secrets_expire_time: Some(convert::timestamp(old_expire_at)),
                     live_secret_count: u32::try_from(live).unwrap_or(u32::MAX),

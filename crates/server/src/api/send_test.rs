@@ -92,7 +92,8 @@ impl Service {
                 .await?
                 .ok_or_else(|| ApiError::DeliveryNotFound(delivery.to_string()))?;
             let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() || !detail.attempts.is_empty() {
+            // Attempts are read after the delivery, and may be newer. Once it counts one, it has its state too.
+            if left.is_zero() || detail.delivery.attempt_count > 0 {
                 return Ok(detail);
             }
             tokio::time::sleep(pause.min(left)).await;

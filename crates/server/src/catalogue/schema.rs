@@ -5,7 +5,7 @@
 //!   every level of a payload.
 //! - What is left, written out in full, has at most [`PARTS_MAX`] parts, each of which looks at a value at most once.
 //! - Patterns run on an engine that is linear in the text, with a small program ([`PATTERN_BYTES_MAX`]); look-around and
-//!   back-references, which such an engine does not have, are refused.
+//!   back-references, which such an engine does not have, are refused. Linear can still be slow: see [`CHECKS_MAX`].
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -25,7 +25,9 @@ const DEPTH_MAX: usize = 64;
 const PARTS_MAX: usize = 2_000;
 /// Memory of one compiled pattern.
 const PATTERN_BYTES_MAX: usize = 64 * 1_024;
-/// Parts of the schema times values of the payload: at most about half a second in a release build, and usually thousands.
+/// Parts of the schema times values of the payload. 4.6 million of them took 50 ms to 74 ms in two runs of `schema_costs`
+/// (debug build, 2 cores that were busy with other work). The length of texts does not count, and it does matter to patterns:
+/// there `a[ab]{400}c` took 4 s for a text of 250 kB.
 const CHECKS_MAX: usize = 5_000_000;
 /// Faults that are told at once.
 const FAULTS_MAX: usize = 10;
@@ -447,14 +449,34 @@ mod tests {
     fn schema_costs() {
         let long = json!("a".repeat(250_000));
         let zeros = json!(vec![0; 125_000]);
-        let any: Vec<_> = (0..38).map(|n| json!({ "const": n + 1 })).collect();
+        let numbers: Vec<_> = (0..40_000).collect();
+        let numbers = json!(numbers);
+        // The last alternative is the one that fits, so that all of them are tried on every item.
+        let any: Vec<_> = (0..37).rev().map(|n| json!({ "const": n })).collect();
+        let options: Vec<_> = (0..11_000).rev().collect();
+        let patterns: Vec<_> = (0..600)
+            .map(|n| json!({ "pattern": format!("(.*a){{20}}b{n}|a$") }))
+            .collect();
+        // Neither a table of states nor a literal helps with this text.
+        let mut bits = 1_u32;
+        let mixed: String = std::iter::repeat_with(|| {
+            bits = bits.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            if bits >> 31 == 0 { 'a' } else { 'b' }
+        })
+        .take(250_000)
+        .collect();
+        let mixed = json!(mixed);
         for (schema, payload) in [
+            (json!({ "pattern": "a[ab]{400}c" }), &mixed),
             (json!({ "pattern": "(a+)+$" }), &long),
             (json!({ "pattern": "^(a|aa|aaa|aaaa){2,60}b" }), &long),
             (json!({ "pattern": "(.*a){20}b" }), &long),
             (json!({ "pattern": "[a-z]*x[a-z]{200}y" }), &long),
             (json!({ "items": { "anyOf": any } }), &zeros),
+            (json!({ "items": { "enum": options } }), &zeros),
+            (json!({ "allOf": patterns }), &long),
             (json!({ "uniqueItems": true }), &zeros),
+            (json!({ "uniqueItems": true }), &numbers),
             (json!({ "items": { "type": "string" } }), &zeros),
         ] {
             let started = std::time::Instant::now();

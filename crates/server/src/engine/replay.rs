@@ -28,13 +28,17 @@ struct Allowance {
 }
 
 impl Allowance {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and bounded by the largest rate"
+    )]
     fn grown(&mut self, rate: u32) -> usize {
         let now = Instant::now();
         let rate = f64::from(rate);
         self.deliveries += now.saturating_duration_since(self.since).as_secs_f64() * rate;
         self.deliveries = self.deliveries.min((rate * EVERY.as_secs_f64() * 2.0).max(1.0));
         self.since = now;
-        // Not negative, and bounded by the largest rate.
         self.deliveries as usize
     }
 }

@@ -87,13 +87,13 @@ impl Postgres {
         .await?;
         super::webhooks::commit_config_change(tx, tenant).await?;
         Ok(Rotated::Done {
-            webhook: Webhook {
+            webhook: Box::new(Webhook {
                 tenant,
                 id,
                 settings: self.sealer.read_settings(owner, webhook.settings)?,
                 created_at: Timestamp::from_sql(webhook.created_at),
                 updated_at: now,
-            },
+            }),
             old_expire_at,
             live: old_live + 1,
         })

@@ -80,9 +80,10 @@ impl Sqlite {
         limit: usize,
     ) -> Result<Vec<DeliveryId>, StoreError> {
         let rows: Vec<(Vec<u8>, Vec<u8>)> = if let Some(webhook) = webhook {
+            // Left alone it takes the primary key, and so reads everything that was delivered.
             sqlx::query_as(
                 "select distinct event_id, webhook_id
-                from attempt
+                from attempt indexed by attempt_ended_of_webhook
                 where lane = ?1 and webhook_id = ?2 and event_id >= ?3 and (event_id > ?3 or ?2 > ?4)
                   and event_id < ?5 and verdict > 1
                 order by event_id
@@ -119,9 +120,10 @@ impl Sqlite {
         limit: usize,
     ) -> Result<Vec<DeliveryId>, StoreError> {
         let rows: Vec<(Vec<u8>, Vec<u8>)> = if let Some(webhook) = webhook {
+            // Left alone it takes the primary key, and so reads everything that was delivered.
             sqlx::query_as(
                 "select distinct event_id, webhook_id
-                from attempt
+                from attempt indexed by attempt_ended_of_webhook
                 where lane = ? and webhook_id = ? and event_id < ? and verdict > 1
                 order by event_id desc
                 limit ?",

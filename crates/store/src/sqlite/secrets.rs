@@ -80,7 +80,7 @@ impl Sqlite {
         .await?;
         webhooks::commit_config_change(tx, tenant).await?;
         Ok(Rotated::Done {
-            webhook,
+            webhook: Box::new(webhook),
             old_expire_at,
             live: old_live + 1,
         })

@@ -93,13 +93,13 @@ async fn a_replay_counts_from_the_last_attempt(harness: Harness) {
     let due = process.claim(10).await;
     assert_eq!((due.len(), due[0].number), (1, 2));
     assert_eq!(due[0].replay.unwrap().after, 1);
-    let later = harness.clock.now().plus(Duration::from_secs(60));
+    let later = harness.clock.now().plus(Duration::from_mins(1));
     process
         .finish(&tenant, id, 2, Origin::Retry, attempted(Next::Retry(later)))
         .await;
     process.until(&tenant, id, DeliveryState::Scheduled(later)).await;
     process.until_written(&tenant).await;
-    harness.clock.advance(Duration::from_secs(60));
+    harness.clock.advance(Duration::from_mins(1));
     let due = process.claim(10).await;
     assert_eq!(
         (due[0].number, due[0].replay.unwrap().after),
