@@ -219,6 +219,25 @@ fn exit_codes_tell_what_went_wrong() {
     assert_eq!(run(&["--version"]).status.code(), Some(0));
 }
 
+/// What a command that succeeds prints, as JSON.
+async fn json(server: &str, args: &[&str]) -> serde_json::Value {
+    let args: Vec<String> = args
+        .iter()
+        .chain(&["--json", "--server", server])
+        .map(ToString::to_string)
+        .collect();
+    let output =
+        tokio::task::spawn_blocking(move || run(&args.iter().map(String::as_str).collect::<Vec<_>>()))
+            .await
+            .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_str(&stdout(&output)).unwrap()
+}
+
 /// The first session of a developer: register, publish, look.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn register_publish_and_deliveries_work_together() {
@@ -227,45 +246,85 @@ async fn register_publish_and_deliveries_work_together() {
     drop(client);
     let mut receiver = Receiver::start().await;
     let (address, url) = (format!("http://{}", server.local_addr()), receiver.url());
-    let json = |args: Vec<String>| async move {
-        let output =
-            tokio::task::spawn_blocking(move || run(&args.iter().map(String::as_str).collect::<Vec<_>>()))
-                .await
-                .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        serde_json::from_str::<serde_json::Value>(&stdout(&output)).unwrap()
-    };
-    let with_server = |args: &[&str]| {
-        args.iter()
-            .chain(&["--json", "--server", &address])
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-    };
-    let registered = json(with_server(&[
-        "register",
-        &url,
-        "--profile",
-        "filedgr",
-        "--events",
-        "vault.*",
-    ]))
+    let registered = json(
+        &address,
+        &["register", &url, "--profile", "filedgr", "--events", "vault.*"],
+    )
     .await;
     assert_eq!(
         registered["webhook"]["eventTypes"],
         serde_json::json!(["vault.*"])
     );
-    let published = json(with_server(&["publish", "vault.created", r#"{"vaultId":"v1"}"#])).await;
+    let published = json(&address, &["publish", "vault.created", r#"{"vaultId":"v1"}"#]).await;
     assert_eq!(published["deliveryCount"], 1);
     assert_eq!(receiver.next().await.json()["data"]["vaultId"], "v1");
     let event = published["eventId"].as_str().unwrap();
-    let listed = json(with_server(&["deliveries", "--event", event])).await;
+    let listed = json(&address, &["deliveries", "--event", event]).await;
     let id = listed["deliveries"][0]["id"].as_str().unwrap();
-    let shown = json(with_server(&["deliveries", id])).await;
+    let shown = json(&address, &["deliveries", id]).await;
     assert_eq!(shown["delivery"]["webhookId"], registered["webhook"]["id"]);
+    server.stop().await.unwrap();
+    database.remove().await;
+}
+
+/// Whoever is on call could not see what a webhook is set to, or change it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn settings_without_an_option_are_given_shown_and_changed_as_json() {
+    let database = Database::sqlite();
+    let (server, client) = start(&database).await;
+    drop(client);
+    let address = format!("http://{}", server.local_addr());
+    let settings =
+        r#"{"rateLimit": {"perSecond": 10}, "maxInFlight": 3, "eventTypes": ["a.*"], "name": "from JSON"}"#;
+    let url = "https://example.com/hooks";
+    let register = [
+        "register",
+        url,
+        "--settings",
+        settings,
+        "--events",
+        "b.*",
+        "--name",
+        "from an option",
+    ];
+    let registered = json(&address, &register).await;
+    let id = registered["webhook"]["id"].as_str().unwrap();
+
+    let shown = json(&address, &["webhooks", id]).await;
+    assert_eq!(
+        shown["rateLimit"],
+        serde_json::json!({"perSecond": 10.0, "burst": 10})
+    );
+    assert_eq!(shown["eventTypes"], serde_json::json!(["a.*", "b.*"]));
+    assert_eq!(
+        (&shown["name"], &shown["maxInFlight"]),
+        (&"from an option".into(), &3.into())
+    );
+
+    let change = r#"{"url": "https://example.com/new", "rate_limit": null, "maxInFlight": 5}"#;
+    json(&address, &["update", id, change]).await;
+    let listed = json(&address, &["webhooks"]).await;
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    assert_eq!(listed[0]["url"], "https://example.com/new");
+    assert_eq!(
+        (listed[0].get("rateLimit"), &listed[0]["maxInFlight"]),
+        (None, &5.into())
+    );
+    assert_eq!(listed[0]["name"], "from an option", "what is not named stays");
+
+    let args = [
+        "update",
+        id,
+        r#"{"urll": "https://example.com/"}"#,
+        "--server",
+        &address,
+    ]
+    .map(str::to_owned);
+    let refused = tokio::task::spawn_blocking(move || run(&args.each_ref().map(String::as_str)))
+        .await
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("urll"));
     server.stop().await.unwrap();
     database.remove().await;
 }

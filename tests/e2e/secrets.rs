@@ -26,6 +26,7 @@ use crate::{
 const SIGNING_SECRET: &str = "whsec_c2VjcmV0LW9mLWEtdGVzdC10aGF0LWdyZXBzLWl0";
 const SIGNING_SECRET_BODY: &str = "secret-of-a-test-that-greps-it";
 const HEADER_TOKEN: &str = "token-4b1f0c9d2e";
+const BEARER_TOKEN: &str = "bearer-9e77ad03c1";
 const SHARED_KEY: &str = "c2hhcmVkLWtleS1vZi1hLXRlc3QtdGhhdC1ncmVwcyE";
 const REFUSED_SECRET: &str = " padded-and-refused-7c2a";
 const VERIFY_SECRET: &str = "verify-with-this-one-5d8e";
@@ -136,7 +137,12 @@ fn assert_absent(what: &str, text: &str, secrets: &[&str]) {
 async fn register(client: &mut Client, url: String) -> Result<String, tonic::Status> {
     let request = v1::RegisterRequest {
         webhook: Some(v1::Webhook {
-            headers: [("authorization".to_owned(), format!("Bearer {HEADER_TOKEN}"))].into(),
+            headers: [("x-api-token".to_owned(), HEADER_TOKEN.to_owned())].into(),
+            authentication: Some(v1::Authentication {
+                method: Some(v1::authentication::Method::Bearer(v1::BearerAuthentication {
+                    token: BEARER_TOKEN.to_owned(),
+                })),
+            }),
             encryption: Some(v1::Encryption {
                 key: Some(v1::encryption::Key::SharedKey(SHARED_KEY.to_owned())),
                 ..v1::Encryption::default()
@@ -172,7 +178,8 @@ on_both_stores! {
         let event = publish(&mut client, "user.created", "{}").await;
         for _ in 0..2 {
             let request = receiver.next().await;
-            assert_eq!(request.header("authorization"), format!("Bearer {HEADER_TOKEN}"));
+            assert_eq!(request.header("x-api-token"), HEADER_TOKEN);
+            assert_eq!(request.header("authorization"), format!("Bearer {BEARER_TOKEN}"));
         }
         delivery_when(&mut client, &event, v1::DeliveryState::Delivered).await;
         let verify = v1::VerifyRequest {
@@ -191,6 +198,7 @@ on_both_stores! {
             SIGNING_SECRET,
             SIGNING_SECRET_BODY,
             HEADER_TOKEN,
+            BEARER_TOKEN,
             SHARED_KEY,
             REFUSED_SECRET.trim(),
             VERIFY_SECRET,
@@ -239,7 +247,7 @@ on_both_stores! {
         let mut client = service.client().await;
         publish(&mut client, "user.created", "{}").await;
         let request = receiver.next().await;
-        assert_eq!(request.header("authorization"), format!("Bearer {HEADER_TOKEN}"));
+        assert_eq!(request.header("authorization"), format!("Bearer {BEARER_TOKEN}"));
         let verify = v1::VerifyRequest {
             key: Some(v1::verify_request::Key::ProfileKey(v1::ProfileKey {
                 profile: "standard-webhooks".to_owned(),
@@ -279,12 +287,12 @@ async fn what_is_in_the_clear_is_read_and_sealed_by_a_rotation() {
     assert_absent(
         "the store",
         &dump(&database).await,
-        &[SIGNING_SECRET, HEADER_TOKEN, SHARED_KEY],
+        &[SIGNING_SECRET, HEADER_TOKEN, BEARER_TOKEN, SHARED_KEY],
     );
     publish(&mut client, "user.created", "{}").await;
     assert_eq!(
         receiver.next().await.header("authorization"),
-        format!("Bearer {HEADER_TOKEN}")
+        format!("Bearer {BEARER_TOKEN}")
     );
     service.kill().await;
     database.remove().await;

@@ -18,6 +18,7 @@ use crate::commands::{
     sign::SignArgs,
     verify::VerifyArgs,
     webhook_state::WebhookStateArgs,
+    webhooks::{UpdateArgs, WebhooksArgs},
 };
 
 /// Webhook delivery: publish an event once, and every customer that asked for it gets a signed POST, retried until it
@@ -46,6 +47,10 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Register a webhook.
     Register(RegisterArgs),
+    /// List webhooks, or show one with all its settings and how it is doing.
+    Webhooks(WebhooksArgs),
+    /// Change settings of a webhook.
+    Update(UpdateArgs),
     /// Publish an event.
     Publish(PublishArgs),
     /// List, import and delete the event types of the catalogue.

@@ -10,6 +10,7 @@ mod keys;
 mod profiles;
 mod receiver;
 mod seen;
+mod settings;
 mod stop;
 mod terminal;
 
@@ -40,6 +41,8 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Dev(args) => commands::dev::run(args).await,
         Command::Demo(args) => commands::demo::run(args).await,
         Command::Register(args) => commands::register::run(args).await,
+        Command::Webhooks(args) => commands::webhooks::run(args).await,
+        Command::Update(args) => commands::webhooks::update(args).await,
         Command::Publish(args) => commands::publish::run(args).await,
         Command::EventTypes(args) => commands::event_types::run(args).await,
         Command::Deliveries(args) => commands::deliveries::run(args).await,

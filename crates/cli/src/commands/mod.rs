@@ -15,3 +15,4 @@ pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
 pub(crate) mod webhook_state;
+pub(crate) mod webhooks;

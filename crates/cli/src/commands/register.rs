@@ -1,7 +1,6 @@
 //! `hookwright register`.
 
 use std::{
-    collections::HashMap,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -17,6 +16,7 @@ use crate::{
     client,
     failure::Failure,
     input::{parse_attribute, parse_duration, parse_header},
+    settings::Settings,
     terminal::{FAINT, STRONG},
 };
 
@@ -29,22 +29,17 @@ pub(crate) struct RegisterArgs {
     url: String,
 
     /// The platform dialect: filedgr, digivault, aetherflow, contractai, generic, standard-webhooks, or one that the
-    /// service was given with --profiles.
-    #[arg(long, default_value = "standard-webhooks")]
-    profile: String,
+    /// service was given with --profiles. standard-webhooks when not given.
+    #[arg(long)]
+    profile: Option<String>,
 
     /// Event types, separated by commas: vault.created, vault.* or *. All when not given.
     #[arg(long, value_delimiter = ',', value_name = "TYPES")]
     events: Vec<String>,
 
     /// Only events for which this expression (CEL) is true, such as 'data.amount > 100'. docs/matching.md has the rules.
-    #[arg(
-        long,
-        default_value = "",
-        hide_default_value = true,
-        value_name = "EXPRESSION"
-    )]
-    filter: String,
+    #[arg(long, value_name = "EXPRESSION")]
+    filter: Option<String>,
 
     /// Only events with this value in an attribute of the profile, such as `vaultIds=vault_1`. Given again with the same
     /// name, any of the values will do; with another name, both have to fit.
@@ -52,8 +47,8 @@ pub(crate) struct RegisterArgs {
     attributes: Vec<(String, String)>,
 
     /// A name for people.
-    #[arg(long, default_value = "")]
-    name: String,
+    #[arg(long)]
+    name: Option<String>,
 
     /// The signing secret. One is generated when none is given. Better set in the environment than typed.
     #[arg(
@@ -84,9 +79,15 @@ pub(crate) struct RegisterArgs {
     /// Who gets an e-mail when deliveries are given up. Can be given several times.
     #[arg(long = "alert-email", value_name = "ADDRESS")]
     alert_emails: Vec<String>,
+
     /// Which deliveries wait for each other: all of the webhook, or those with the same ordering key.
-    #[arg(long, value_enum, default_value_t = OrderingArg::None)]
-    ordering: OrderingArg,
+    #[arg(long, value_enum)]
+    ordering: Option<OrderingArg>,
+
+    /// Everything that has no option of its own, as JSON, `@file` or - for standard input: fields of `Webhook` in
+    /// proto/hookwright/v1/webhook.proto, such as '{"rateLimit": {"perSecond": 10}}'. Options count more.
+    #[arg(long, value_name = "JSON")]
+    settings: Option<String>,
 
     #[command(flatten)]
     client: ClientArgs,
@@ -110,28 +111,52 @@ impl From<OrderingArg> for i32 {
     }
 }
 
-pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
-    let retry_policy = (!args.retry.is_empty()).then(|| list_policy(&args.retry));
-    let encryption = args.encrypt_to.as_deref().map(encryption).transpose()?;
-    let mut attributes: HashMap<String, v1::AttributeValues> = HashMap::new();
-    for (name, value) in args.attributes {
-        attributes.entry(name).or_default().values.push(value);
+impl RegisterArgs {
+    /// The settings, and the options over them.
+    fn webhook(&self) -> Result<v1::Webhook, Failure> {
+        let mut webhook = match &self.settings {
+            Some(settings) => Settings::read(settings)?.webhook,
+            None => v1::Webhook::default(),
+        };
+        webhook.url.clone_from(&self.url);
+        if let Some(profile) = &self.profile {
+            webhook.profile.clone_from(profile);
+        }
+        if let Some(name) = &self.name {
+            webhook.name.clone_from(name);
+        }
+        if let Some(filter) = &self.filter {
+            webhook.filter.clone_from(filter);
+        }
+        if let Some(ordering) = self.ordering {
+            webhook.ordering = ordering.into();
+        }
+        if let Some(path) = &self.encrypt_to {
+            webhook.encryption = Some(encryption(path)?);
+        }
+        if let Some(timeout) = self.timeout {
+            webhook.timeout = Some(timeout.into());
+        }
+        if !self.retry.is_empty() {
+            let limits = webhook.retry_policy.unwrap_or_default();
+            webhook.retry_policy = Some(v1::RetryPolicy {
+                schedule: list_policy(&self.retry).schedule,
+                ..limits
+            });
+        }
+        webhook.event_types.extend_from_slice(&self.events);
+        webhook.alert_emails.extend_from_slice(&self.alert_emails);
+        webhook.headers.extend(self.headers.iter().cloned());
+        for (name, value) in &self.attributes {
+            let attribute = webhook.attributes.entry(name.clone()).or_default();
+            attribute.values.push(value.clone());
+        }
+        Ok(webhook)
     }
-    let webhook = v1::Webhook {
-        filter: args.filter,
-        attributes,
-        encryption,
-        name: args.name,
-        url: args.url,
-        profile: args.profile,
-        event_types: args.events,
-        headers: args.headers.into_iter().collect(),
-        retry_policy,
-        timeout: args.timeout.map(Into::into),
-        alert_emails: args.alert_emails,
-        ordering: args.ordering.into(),
-        ..v1::Webhook::default()
-    };
+}
+
+pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
+    let webhook = args.webhook()?;
     let request = v1::RegisterRequest {
         webhook: Some(webhook),
         secret: args.secret,
@@ -187,7 +212,7 @@ pub(crate) fn list_policy(delays: &[Duration]) -> v1::RetryPolicy {
     }
 }
 
-fn types(patterns: &[String]) -> String {
+pub(super) fn types(patterns: &[String]) -> String {
     if patterns.is_empty() {
         String::from("all events")
     } else {

@@ -4,7 +4,7 @@ use anstream::println;
 use clap::Args;
 use hookwright_proto::v1;
 
-use super::register::print_json;
+use super::{register::print_json, webhooks::state};
 use crate::{args::ClientArgs, client, failure::Failure, terminal::STRONG};
 
 #[derive(Debug, Args)]
@@ -39,12 +39,7 @@ pub(crate) async fn resume(args: WebhookStateArgs) -> Result<(), Failure> {
 }
 
 fn show(webhook: &v1::Webhook) {
-    let state = webhook
-        .state()
-        .as_str_name()
-        .trim_start_matches("WEBHOOK_STATE_")
-        .to_lowercase();
-    println!("{STRONG}{}{STRONG:#} is {state}", webhook.id);
+    println!("{STRONG}{}{STRONG:#} is {}", webhook.id, state(webhook));
     if let Some(status) = &webhook.status {
         let more = if status.held_count_exceeded {
             "more than "
