@@ -499,6 +499,10 @@ impl Shared {
         let now = self.store.clock().now();
         let mut recovered = 0;
         for incarnation in self.store.engine().expired_nodes(now).await? {
+            // This node itself, when it stood still after it had renewed: the next heartbeat renews again.
+            if incarnation == self.incarnation() {
+                continue;
+            }
             let deliveries = self.store.engine().recover(incarnation, now).await?;
             if let Some(deliveries) = deliveries {
                 tracing::warn!(%incarnation, deliveries, "took over from a node that is gone");
