@@ -31,14 +31,12 @@ fn examine(input: &[u8]) -> Option<()> {
     assert_eq!(explanation.is_valid(), is_valid);
 
     let said = format!("{explanation}");
+    // Words of the scheme and names of headers are said to whoever asks, even when they are somebody's secret.
+    let unrelated = ["unrelated to whatever the input has"];
+    let said_anyway = format!("{}", explain(&scheme, &unrelated, &request, situation.now));
     for secret in situation.secrets.iter().map(|text| text.trim()) {
-        // Short ones occur in ordinary words, and names of headers are listed, whatever they are.
-        let is_telling = secret.len() >= 16
-            && !situation
-                .text
-                .headers
-                .iter()
-                .any(|(name, _)| name.contains(secret));
+        // Short ones occur in ordinary words.
+        let is_telling = secret.len() >= 16 && !said_anyway.contains(secret);
         assert!(!is_telling || !said.contains(secret), "a secret is quoted");
     }
     Some(())
