@@ -15,8 +15,8 @@ use tonic_types::StatusExt as _;
 use crate::{
     command_line::binary,
     harness::{
-        Answer, Client, Database, Receiver, Request, delivery_when, on_both_stores, publish, register, start,
-        webhook,
+        Answer, Client, Database, Receiver, Request, delivery_when, get_webhook, on_both_stores, publish,
+        register, start, webhook,
     },
 };
 
@@ -78,17 +78,6 @@ fn open(request: &Request, profile: &Profile, secret: &str, keys: &[DecryptionKe
     envelope
 }
 
-async fn read(client: &mut Client, id: &str) -> v1::Webhook {
-    let request = v1::GetWebhookRequest { id: id.to_owned() };
-    client
-        .get_webhook(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .webhook
-        .unwrap()
-}
-
 async fn set_encryption(
     client: &mut Client,
     id: &str,
@@ -135,7 +124,7 @@ on_both_stores! {
             assert_eq!(open(&request, &profile, &secret, &[decryption_key(name)]), expected);
             assert!(request.body.is_ascii() && !request.body.windows(7).any(|part| part == b"vaultId"));
 
-            let shown = read(&mut client, &id).await.encryption.unwrap();
+            let shown = get_webhook(&mut client, &id).await.encryption.unwrap();
             assert_eq!(shown.key, wanted.encryption.unwrap().key, "a public key is shown");
             assert_eq!((shown.algorithm.as_str(), shown.key_id.as_str()), ("ECDH-ES+A256KW", jwk(name)["kid"].as_str().unwrap()));
 
@@ -167,7 +156,7 @@ on_both_stores! {
         let key = jwk("shared")["k"].as_str().unwrap().to_owned();
         let listed = client.list_webhooks(v1::ListWebhooksRequest::default()).await.unwrap().into_inner();
         assert!(!format!("{listed:?}").contains(&key));
-        let shown = read(&mut client, &id).await.encryption.unwrap();
+        let shown = get_webhook(&mut client, &id).await.encryption.unwrap();
         assert_eq!((shown.key.clone(), shown.algorithm.as_str(), shown.key_id.as_str()), (None, "dir", "shared-1"));
 
         // What was read and is sent back must not switch encryption off.
@@ -275,7 +264,7 @@ on_both_stores! {
         let output = run();
         let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
         let id = answer["webhook"]["id"].as_str().unwrap();
-        assert_eq!(read(&mut client, id).await.encryption.unwrap().key_id, "orders-2026");
+        assert_eq!(get_webhook(&mut client, id).await.encryption.unwrap().key_id, "orders-2026");
 
         std::fs::write(&file, jwk("p256").to_string()).unwrap();
         let output = run();

@@ -15,48 +15,12 @@ use hookwright_store::{Clock, Timestamp};
 use tokio::sync::Notify;
 
 use crate::harness::{
-    Answer, Client, Database, PATIENCE, Receiver, Request, config, deliveries_when, delivery_when,
-    on_both_stores, publish, register, start, start_with, start_with_clock, webhook,
+    Answer, Database, PATIENCE, Receiver, Request, config, deliveries_when, delivery_when, get_webhook,
+    on_both_stores, pause, publish, register, resume, start, start_with, start_with_clock, update, webhook,
 };
 
 const EVENTS: usize = 3_000;
 const PUBLISHERS: usize = 6;
-
-async fn update(client: &mut Client, webhook: v1::Webhook, paths: &[&str]) -> v1::Webhook {
-    let paths = paths.iter().map(ToString::to_string).collect();
-    let request = v1::UpdateWebhookRequest {
-        webhook: Some(webhook),
-        update_mask: Some(pbjson_types::FieldMask { paths }),
-    };
-    client
-        .update_webhook(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .webhook
-        .unwrap()
-}
-
-async fn get(client: &mut Client, id: &str) -> v1::Webhook {
-    let request = v1::GetWebhookRequest { id: id.to_owned() };
-    client
-        .get_webhook(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .webhook
-        .unwrap()
-}
-
-async fn pause(client: &mut Client, id: &str) {
-    let request = v1::PauseWebhookRequest { id: id.to_owned() };
-    client.pause_webhook(request).await.unwrap();
-}
-
-async fn resume(client: &mut Client, id: &str) {
-    let request = v1::ResumeWebhookRequest { id: id.to_owned() };
-    client.resume_webhook(request).await.unwrap();
-}
 
 fn is_valid(verifier: &Verifier, request: &Request, now: i64) -> bool {
     let headers: Vec<(&str, &[u8])> = request
@@ -106,7 +70,7 @@ on_both_stores! {
                     // Something is held before it goes on.
                     let held = async {
                         while !done.load(Ordering::Relaxed)
-                            && get(&mut client, &id).await.status.unwrap().held_count < 20 {}
+                            && get_webhook(&mut client, &id).await.status.unwrap().held_count < 20 {}
                     };
                     held.await;
                     resume(&mut client, &id).await;
@@ -181,7 +145,7 @@ on_both_stores! {
         let policy = v1::HoldPolicy { max_deliveries: 5, max_age: Some(Duration::from_mins(10).into()) };
         let webhook = v1::Webhook { hold: Some(policy), ..webhook(receiver.url(), "generic", &[]) };
         let (id, _) = register(&mut client, webhook).await;
-        assert_eq!(get(&mut client, &id).await.hold, Some(policy));
+        assert_eq!(get_webhook(&mut client, &id).await.hold, Some(policy));
         pause(&mut client, &id).await;
         let mut events = Vec::new();
         for _ in 0..8 {
@@ -200,7 +164,7 @@ on_both_stores! {
         for event in &events[3..] {
             delivery_when(&mut client, event, v1::DeliveryState::Held).await;
         }
-        assert_eq!(get(&mut client, &id).await.status.unwrap().held_count, 5);
+        assert_eq!(get_webhook(&mut client, &id).await.status.unwrap().held_count, 5);
 
         clock.advance(Duration::from_mins(11));
         for event in &events[3..] {
@@ -224,7 +188,7 @@ on_both_stores! {
         let event = publish(&mut client, "user.created", "{}").await;
         let held = delivery_when(&mut client, &event, v1::DeliveryState::Held).await;
         assert_eq!(held.hold.unwrap().start_time, held.delivery.unwrap().create_time, "held since its event");
-        let read = get(&mut client, &id).await;
+        let read = get_webhook(&mut client, &id).await;
         let written = update(&mut client, read.clone(), &["state", "name"]).await;
         assert_eq!(written.status.unwrap().time, read.status.unwrap().time);
         let set = |state: v1::WebhookState| v1::Webhook { id: id.clone(), state: state.into(), ..v1::Webhook::default() };
@@ -245,8 +209,8 @@ on_both_stores! {
         for round in 0..20 {
             let (mut a, mut b) = (client.clone(), client.clone());
             let renamed = v1::Webhook { id: id.clone(), name: format!("round {round}"), ..v1::Webhook::default() };
-            let (_, ()) = tokio::join!(update(&mut a, renamed, &["name"]), pause(&mut b, &id));
-            let read = get(&mut client, &id).await;
+            tokio::join!(update(&mut a, renamed, &["name"]), pause(&mut b, &id));
+            let read = get_webhook(&mut client, &id).await;
             assert_eq!((read.name, read.state), (format!("round {round}"), v1::WebhookState::Paused.into()));
             resume(&mut client, &id).await;
         }
@@ -274,7 +238,7 @@ on_both_stores! {
         let young = with("young.only", v1::RetryPolicy { max_age: Some(Duration::from_secs(130).into()), ..v1::RetryPolicy::default() });
         let (id, _) = register(&mut client, few.clone()).await;
         register(&mut client, young).await;
-        assert_eq!(get(&mut client, &id).await.retry_policy, few.retry_policy);
+        assert_eq!(get_webhook(&mut client, &id).await.retry_policy, few.retry_policy);
         let events = [publish(&mut client, "few.attempts", "{}").await, publish(&mut client, "young.only", "{}").await];
         for attempts in 1..=3 {
             for event in &events {

@@ -5,24 +5,9 @@ use std::time::Duration;
 use hookwright_proto::v1;
 
 use crate::harness::{
-    Answer, Client, Database, Receiver, deliveries_when, delivery_when, on_both_stores, publish, register,
-    start, webhook,
+    Answer, Database, Receiver, deliveries_when, delivery_when, on_both_stores, publish, register, start,
+    update, webhook,
 };
-
-async fn update(client: &mut Client, webhook: v1::Webhook, paths: &[&str]) -> v1::Webhook {
-    let paths = paths.iter().map(ToString::to_string).collect();
-    let request = v1::UpdateWebhookRequest {
-        webhook: Some(webhook),
-        update_mask: Some(pbjson_types::FieldMask { paths }),
-    };
-    client
-        .update_webhook(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .webhook
-        .unwrap()
-}
 
 on_both_stores! {
     /// What a platform configured would not be what it reads back, or what is used.

@@ -12,8 +12,8 @@ use hookwright_server::Server;
 use hookwright_store::{Clock, Timestamp};
 
 use crate::harness::{
-    Answer, Client, Database, PATIENCE, Receiver, config, deliveries_when, delivery_when, on_both_stores,
-    publish, register, start, start_with, webhook,
+    Answer, Client, Database, PATIENCE, Receiver, config, deliveries_when, delivery_when, get_webhook,
+    on_both_stores, pause, publish, register, resume, start, start_with, webhook,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -25,39 +25,6 @@ async fn start_in_order(database: &Database, clock: &Clock) -> (Server, Client) 
     config.clock = clock.clone();
     config.engine.attempts_per_webhook_max = 1;
     start_with(config).await
-}
-
-async fn pause(client: &mut Client, id: &str) -> v1::Webhook {
-    let request = v1::PauseWebhookRequest { id: id.to_owned() };
-    client
-        .pause_webhook(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .webhook
-        .unwrap()
-}
-
-async fn resume(client: &mut Client, id: &str) -> v1::Webhook {
-    let request = v1::ResumeWebhookRequest { id: id.to_owned() };
-    client
-        .resume_webhook(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .webhook
-        .unwrap()
-}
-
-async fn get(client: &mut Client, id: &str) -> v1::Webhook {
-    let request = v1::GetWebhookRequest { id: id.to_owned() };
-    client
-        .get_webhook(request)
-        .await
-        .unwrap()
-        .into_inner()
-        .webhook
-        .unwrap()
 }
 
 /// All deliveries to a webhook, once every one is as wanted.
@@ -90,7 +57,7 @@ async fn all_when(client: &mut Client, id: &str, count: usize, wanted: impl Fn(&
 async fn left_alone_until(client: &mut Client, id: &str, second: i64) {
     let wait = async {
         loop {
-            let status = get(client, id).await.status.unwrap();
+            let status = get_webhook(client, id).await.status.unwrap();
             let until = status.wait_until_time.map_or(0, |time| time.seconds);
             if until >= second && status.in_flight == 0 {
                 return;
@@ -187,7 +154,7 @@ on_both_stores! {
         let first = publish(&mut client, "user.created", "{}").await;
         let held = delivery_when(&mut client, &first, v1::DeliveryState::Held).await;
         receiver.next().await;
-        let disabled = get(&mut client, &id).await;
+        let disabled = get_webhook(&mut client, &id).await;
         assert_eq!(disabled.state(), v1::WebhookState::Disabled);
         let status = disabled.status.unwrap();
         assert_eq!((status.reason(), status.held_count), (v1::StopReason::Gone, 1));
@@ -205,7 +172,7 @@ on_both_stores! {
             events.push(event);
         }
         assert!(receiver.rest().is_empty(), "a receiver that is gone is left alone");
-        assert_eq!(get(&mut client, &id).await.status.unwrap().held_count, 4);
+        assert_eq!(get_webhook(&mut client, &id).await.status.unwrap().held_count, 4);
 
         let active = resume(&mut client, &id).await;
         assert_eq!((active.state(), active.status), (v1::WebhookState::Active, None));
@@ -306,7 +273,7 @@ on_both_stores! {
         delivery_when(&mut client, &good, v1::DeliveryState::Delivered).await;
         receiver.next().await;
         assert!(receiver.rest().is_empty());
-        assert_eq!(get(&mut client, &id).await.state(), v1::WebhookState::Active);
+        assert_eq!(get_webhook(&mut client, &id).await.state(), v1::WebhookState::Active);
         server.stop().await.unwrap();
     }
 
@@ -376,7 +343,7 @@ on_both_stores! {
             ..v1::ListDeliveriesRequest::default()
         };
         assert_eq!(client.list_deliveries(request).await.unwrap().into_inner().deliveries.len(), 200);
-        assert_eq!(get(&mut client, &id).await.status.unwrap().held_count, 300);
+        assert_eq!(get_webhook(&mut client, &id).await.status.unwrap().held_count, 300);
         assert!(receiver.rest().is_empty());
 
         assert_eq!(resume(&mut client, &id).await.state(), v1::WebhookState::Active);

@@ -119,6 +119,38 @@ pub(crate) async fn publish(client: &mut Client, event_type: &str, payload: &str
     client.publish(request).await.unwrap().into_inner().event_id
 }
 
+/// A webhook as `GetWebhook` shows it.
+pub(crate) async fn get_webhook(client: &mut Client, id: &str) -> v1::Webhook {
+    let request = v1::GetWebhookRequest { id: id.to_owned() };
+    let answer = client.get_webhook(request).await.unwrap().into_inner();
+    answer.webhook.unwrap()
+}
+
+/// Changes the named fields, and returns the webhook as it is then.
+pub(crate) async fn update(client: &mut Client, webhook: v1::Webhook, paths: &[&str]) -> v1::Webhook {
+    let paths = paths.iter().map(ToString::to_string).collect();
+    let request = v1::UpdateWebhookRequest {
+        webhook: Some(webhook),
+        update_mask: Some(pbjson_types::FieldMask { paths }),
+    };
+    let answer = client.update_webhook(request).await.unwrap().into_inner();
+    answer.webhook.unwrap()
+}
+
+/// Pauses a webhook, and returns it as it is then.
+pub(crate) async fn pause(client: &mut Client, id: &str) -> v1::Webhook {
+    let request = v1::PauseWebhookRequest { id: id.to_owned() };
+    let answer = client.pause_webhook(request).await.unwrap().into_inner();
+    answer.webhook.unwrap()
+}
+
+/// Resumes a webhook, and returns it as it is then.
+pub(crate) async fn resume(client: &mut Client, id: &str) -> v1::Webhook {
+    let request = v1::ResumeWebhookRequest { id: id.to_owned() };
+    let answer = client.resume_webhook(request).await.unwrap().into_inner();
+    answer.webhook.unwrap()
+}
+
 /// The deliveries of an event, once all of them are in a state that `settled` accepts.
 pub(crate) async fn deliveries_when(
     client: &mut Client,
