@@ -25,6 +25,7 @@ export type SchemeName =
   | "meta"
   | "paddle"
   | "pagerduty"
+  | "razorpay"
   | "sendgrid"
   | "shopify"
   | "slack"
@@ -396,6 +397,18 @@ export const SCHEMES: Readonly<Record<string, SchemeDescription>> = {
           "algorithm": "hmac-sha256"
         }
       ]
+    }
+  },
+  "razorpay": {
+    "name": "razorpay",
+    "content": "{body}",
+    "key": "utf8",
+    "algorithm": "hmac-sha256",
+    "signature": {
+      "headers": [
+        "X-Razorpay-Signature"
+      ],
+      "encoding": "hex"
     }
   },
   "sendgrid": {
