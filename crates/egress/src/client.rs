@@ -19,7 +19,11 @@ use hyper_util::{
 use tokio::sync::Notify;
 use url::Url;
 
-use crate::{ExchangeError, Guard, Policy, PolicyError, ProxyAddress, connector::Connector, tls::Trust};
+use crate::{
+    ExchangeError, Guard, Policy, PolicyError, ProxyAddress,
+    connector::{Connector, late_refusal},
+    tls::Trust,
+};
 
 /// How much of an answer's body is read. More says nothing about whether the delivery was accepted.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -117,7 +121,7 @@ impl Transport {
         }
         let flooded = count_interim_answers(&mut request);
         let mut response = tokio::select! {
-            response = self.http.request(request) => response.map_err(|error| ExchangeError::of(&error))?,
+            response = self.http.request(request) => response.map_err(|error| failure(&error))?,
             () = flooded.notified() => return Err(ExchangeError::TooManyInterimAnswers),
         };
         let (body, truncated) = read(response.body_mut()).await?;
@@ -132,6 +136,13 @@ impl Transport {
             body,
             truncated,
         })
+    }
+}
+
+fn failure(error: &hyper_util::client::legacy::Error) -> ExchangeError {
+    match (ExchangeError::of(error), late_refusal(error)) {
+        (ExchangeError::Unreachable(_), Some(refusal)) => ExchangeError::Tls(refusal),
+        (failure, _) => failure,
     }
 }
 

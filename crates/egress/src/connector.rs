@@ -6,7 +6,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, OnceLock},
     task::{Context, Poll},
     time::Duration,
 };
@@ -23,7 +23,7 @@ use tokio_rustls::TlsConnector;
 use tower_service::Service;
 use url::Url;
 
-use crate::{Guard, LookupError, ProxyAddress, guard::server_name};
+use crate::{Guard, LookupError, ProxyAddress, TlsFailure, guard::server_name};
 
 /// Connecting may go on after the request that wanted it was answered over another connection. It ends here.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
@@ -155,6 +155,7 @@ impl Shared {
             io: TokioIo::new(Box::new(stream)),
             is_h2,
             is_proxied: false,
+            refusal: Some(LateRefusal::default()),
         })
     }
 }
@@ -244,6 +245,20 @@ pub(crate) struct Stream {
     is_h2: bool,
     /// Whether requests carry the whole URL, because a proxy reads them.
     is_proxied: bool,
+    /// Where connections with TLS leave word.
+    refusal: Option<LateRefusal>,
+}
+
+/// What a receiver with TLS 1.3 said after our side of the handshake was done: it refuses our certificate then, and the
+/// alert may be read before the first request is on its way. That request only learns that there is no connection.
+#[derive(Clone, Debug, Default)]
+struct LateRefusal(Arc<OnceLock<TlsFailure>>);
+
+/// Why the connection of this error was given up, if TLS is why.
+pub(crate) fn late_refusal(of: &hyper_util::client::legacy::Error) -> Option<TlsFailure> {
+    let mut extras = http::Extensions::new();
+    of.connect_info()?.get_extras(&mut extras);
+    extras.get::<LateRefusal>()?.0.get().cloned()
 }
 
 impl Stream {
@@ -252,13 +267,17 @@ impl Stream {
             io: TokioIo::new(Box::new(io)),
             is_h2: false,
             is_proxied,
+            refusal: None,
         }
     }
 }
 
 impl Connection for Stream {
     fn connected(&self) -> Connected {
-        let connected = Connected::new().proxy(self.is_proxied);
+        let mut connected = Connected::new().proxy(self.is_proxied);
+        if let Some(refusal) = &self.refusal {
+            connected = connected.extra(refusal.clone());
+        }
         if self.is_h2 {
             connected.negotiated_h2()
         } else {
@@ -273,7 +292,13 @@ impl Read for Stream {
         context: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(context, buffer)
+        let read = Pin::new(&mut self.io).poll_read(context, buffer);
+        if let (Poll::Ready(Err(error)), Some(LateRefusal(refusal))) = (&read, &self.refusal) {
+            let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
+            // The first error says why; what comes after it follows from it.
+            cause.map(|cause| refusal.set(TlsFailure::of(cause)));
+        }
+        read
     }
 }
 
@@ -304,5 +329,57 @@ impl Write for Stream {
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write_vectored(context, bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::rt::ReadBuf;
+    use rustls::AlertDescription;
+
+    use super::*;
+
+    /// TLS whose other side refuses us after the handshake.
+    struct Refused;
+
+    impl AsyncRead for Refused {
+        fn poll_read(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            _: &mut tokio::io::ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let alert = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+            Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, alert)))
+        }
+    }
+
+    impl AsyncWrite for Refused {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_no_request_has_seen_is_kept_for_the_one_that_finds_no_connection() {
+        let refusal = LateRefusal::default();
+        let mut stream = Stream {
+            refusal: Some(refusal.clone()),
+            ..Stream::plain(Refused, false)
+        };
+        let mut extras = http::Extensions::new();
+        stream.connected().get_extras(&mut extras);
+        let (mut buffer, mut context) = ([0; 16], Context::from_waker(std::task::Waker::noop()));
+        let read = Pin::new(&mut stream).poll_read(&mut context, ReadBuf::new(&mut buffer).unfilled());
+        assert!(matches!(read, Poll::Ready(Err(_))));
+        let seen = extras.get::<LateRefusal>().and_then(|refusal| refusal.0.get());
+        assert!(matches!(seen, Some(TlsFailure::ClientCertificate(_))), "{seen:?}");
     }
 }

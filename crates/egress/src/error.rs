@@ -97,6 +97,14 @@ impl ExchangeError {
             {
                 return Self::HeadersTooLarge;
             }
+            if cause
+                .downcast_ref::<hyper::Error>()
+                .is_some_and(hyper::Error::is_canceled)
+            {
+                return Self::Unreachable(String::from(
+                    "the receiver closed the connection before the request could be sent",
+                ));
+            }
             // An io::Error hides what it was made from.
             let inner = cause
                 .downcast_ref::<std::io::Error>()
