@@ -22,6 +22,7 @@ mod matching;
 mod nodes;
 mod ordering;
 mod own_profiles;
+mod publish_stream;
 mod replay;
 mod retries;
 mod rotation;

@@ -6,14 +6,14 @@ use hookwright_egress::{Egress, Guard, SetupError};
 use hookwright_proto::{FILE_DESCRIPTOR_SET, v1::webhook_service_server::WebhookServiceServer};
 use hookwright_store::{Store, StoreError};
 use tokio::{net::TcpListener, task::JoinHandle};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::transport::server::TcpIncoming;
 use tonic_health::server::HealthReporter;
 
 use crate::{
     Config,
     alerts::Alerts,
-    api::{Handshaker, Limits, Service},
+    api::{Handshaker, Limits, Service, SharedService},
     directory::Directory,
     engine::Engine,
     maintenance,
@@ -23,6 +23,14 @@ use crate::{
 const REQUEST_OVERHEAD_BYTES: usize = 2 * 1024 * 1024;
 /// A connection that says nothing is asked whether it is still there.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+
+/// How much a caller may send on one call before it is read: enough for a few megabytes a second to the other side of the
+/// world.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// The same for all calls of a connection. Half of it is what the HTTP/2 library lets the overhead of small frames come to
+/// (256 bytes less their length) before it takes their sender for an attacker and closes the connection: a
+/// `PublishStream` of tiny events that is held up may fill its window with frames of 30 bytes, which is a quarter of this.
+const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
 
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +64,7 @@ pub struct Server {
     alerts: Alerts,
     health: HealthReporter,
     stop_listening: CancellationToken,
+    streams: TaskTracker,
     listener: JoinHandle<Result<(), tonic::transport::Error>>,
     maintenance: JoinHandle<()>,
     holds: JoinHandle<()>,
@@ -86,6 +95,7 @@ impl Server {
 
         let alerts = Alerts::start(&store, engine.node(), &directory, engine.intake(), &config.alerts);
 
+        let stop_listening = CancellationToken::new();
         let service = Service::new(
             store.clone(),
             engine.intake(),
@@ -97,22 +107,25 @@ impl Server {
                 verify_bytes: config.verify_bytes_max,
                 verify_per_second: config.verify_per_second_max,
             },
+            stop_listening.clone(),
         );
+        let streams = service.streams();
         // What is a little too large is refused with the name of the field. What is far too large is not even read.
         let largest = config.payload_bytes_max.max(config.verify_bytes_max);
-        let service = WebhookServiceServer::new(service)
+        let service = WebhookServiceServer::new(service.shared())
             .max_decoding_message_size(largest * 2 + REQUEST_OVERHEAD_BYTES);
         let (health, health_service) = tonic_health::server::health_reporter();
-        health.set_serving::<WebhookServiceServer<Service>>().await;
+        health.set_serving::<WebhookServiceServer<SharedService>>().await;
         let reflection = || {
             tonic_reflection::server::Builder::configure()
                 .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
 
-        let stop_listening = CancellationToken::new();
         let router = tonic::transport::Server::builder()
             .http2_keepalive_interval(Some(KEEPALIVE))
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .add_service(health_service)
             .add_service(reflection().build_v1()?)
             // What most command-line clients still speak.
@@ -137,6 +150,7 @@ impl Server {
             alerts,
             health,
             stop_listening,
+            streams,
             listener,
             maintenance,
             holds,
@@ -158,7 +172,7 @@ impl Server {
     /// leaves the store so that other nodes take over at once.
     pub async fn stop(self) -> Result<(), StoreError> {
         self.health
-            .set_not_serving::<WebhookServiceServer<Service>>()
+            .set_not_serving::<WebhookServiceServer<SharedService>>()
             .await;
         self.stop_listening.cancel();
         let mut listener = self.listener;
@@ -167,6 +181,9 @@ impl Server {
             listener.abort();
             let _ = listener.await;
         }
+        // They have ended with their connections, but for what a caller still sends that takes no note of the end.
+        self.streams.close();
+        let _ = tokio::time::timeout(self.grace, self.streams.wait()).await;
         // Before the engine, which they publish through.
         self.alerts.stop(self.grace).await;
         // Ends by the same token; a step of retention that is under way is let finish.

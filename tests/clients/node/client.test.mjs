@@ -249,6 +249,28 @@ test("a repeated publish is one event", async (t) => {
   await settled(service, webhook.id);
 });
 
+test("events of a stream are answered one by one", async (t) => {
+  // A publisher of many events would pay for a call each, and one bad event would end a stream.
+  const [service, receiver] = [await startService(t), await startReceiver(t)];
+  const { webhook } = await register(service, receiver, { profile: "generic" });
+  const call = service.client.PublishStream({ deadline: Date.now() + DEADLINE_MS });
+  const answers = new Map();
+  call.on("data", (answer) => answers.set(Number(answer.sequence), answer));
+  const ended = within(once(call, "end"), "the stream's end");
+  for (let sequence = 0; sequence < 50; sequence += 1) {
+    const payload = Buffer.from(sequence === 7 ? "{not json" : JSON.stringify({ sequence }));
+    call.write({ sequence, event: { event_type: "vault.created", payload } });
+  }
+  call.end();
+  await ended;
+  assert.equal(answers.size, 50);
+  assert.deepEqual([answers.get(7).error.code, answers.get(7).error.reason], [3, "INVALID_PAYLOAD"]);
+  answers.delete(7);
+  const { deliveries } = await service.call("ListDeliveries", { webhook_id: webhook.id });
+  const published = [...answers.values()].map((answer) => answer.published.event_id);
+  assert.deepEqual(deliveries.map((delivery) => delivery.event_id).sort(), published.sort());
+});
+
 test("a bad field is named", async (t) => {
   // Callers would have to guess from prose which of their fields was refused.
   const service = await startService(t);

@@ -133,7 +133,7 @@ export async function startService(test) {
     return client;
   };
   const client = connect(packages.hookwright.v1.WebhookService);
-  return { connect, call: (method, request) => unary(client, method, request) };
+  return { client, connect, call: (method, request) => unary(client, method, request) };
 }
 
 /** An HTTP server that keeps what it gets and answers 204, or first what `answers` says, until the test ends. */

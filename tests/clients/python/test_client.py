@@ -283,6 +283,21 @@ def test_a_repeated_publish_is_one_event(service, receiver):
     assert json.loads(receiver.next().body)["eventId"] == other.event_id
 
 
+def test_events_of_a_stream_are_answered_one_by_one(service, receiver):
+    """A publisher of many events would pay for a call each, and one bad event would end a stream."""
+    webhook = register(service, receiver, profile="generic").webhook
+    events = [api.PublishRequest(event_type="vault.created", payload=b'{"number":%d}' % number) for number in range(50)]
+    events[7].payload = b"{not json"
+    requests = (api.PublishStreamRequest(sequence=sequence, event=event) for sequence, event in enumerate(events))
+    answers = {answer.sequence: answer for answer in service.stub.PublishStream(requests, timeout=DEADLINE_SECONDS)}
+    assert sorted(answers) == list(range(50))
+    error = answers.pop(7).error
+    assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT.value[0], "INVALID_PAYLOAD")
+    assert [violation.field for violation in error.field_violations] == ["payload"]
+    deliveries = settled(service, webhook.id, 49)
+    assert {delivery.event_id for delivery in deliveries} == {answer.published.event_id for answer in answers.values()}
+
+
 @pytest.mark.parametrize(
     ("method", "refused_request", "field", "reason"),
     [

@@ -23,6 +23,7 @@ mod ordering;
 mod page_token;
 mod policies;
 mod publish;
+mod publish_stream;
 mod register;
 mod replay_delivery;
 mod rotate_secret;
@@ -41,7 +42,9 @@ use std::{fmt, num::NonZeroU32, sync::Arc};
 use hookwright_egress::Egress;
 use hookwright_proto::v1::{self, webhook_service_server::WebhookService};
 use hookwright_store::{Store, TenantId};
-use tonic::{Request, Response, Status};
+use tokio::sync::Semaphore;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) use self::handshake::Handshaker;
 use self::verify_rate::VerifyRate;
@@ -57,7 +60,16 @@ pub(crate) struct Service {
     handshaker: Handshaker,
     limits: Limits,
     verify_rate: VerifyRate,
+    /// Memory for the events of all streams, in KiB.
+    streamed: Arc<Semaphore>,
+    streams: TaskTracker,
+    /// Ends streams, which would otherwise last as long as their callers like.
+    stop: CancellationToken,
 }
+
+/// The service, for calls that share it with streams, which outlive their call.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedService(Arc<Service>);
 
 /// How much is accepted.
 #[derive(Clone, Copy, Debug)]
@@ -78,6 +90,7 @@ impl Service {
         egress: Egress,
         handshaker: Handshaker,
         limits: Limits,
+        stop: CancellationToken,
     ) -> Self {
         Self {
             catalogues: Catalogues::new(store.clone()),
@@ -88,7 +101,19 @@ impl Service {
             handshaker,
             limits,
             verify_rate: VerifyRate::new(limits.verify_per_second),
+            streamed: Arc::new(Semaphore::new(publish_stream::STREAMED_KIB_MAX)),
+            streams: TaskTracker::new(),
+            stop,
         }
+    }
+
+    /// The streams that are open. They end soon after the service is told to stop.
+    pub(crate) fn streams(&self) -> TaskTracker {
+        self.streams.clone()
+    }
+
+    pub(crate) fn shared(self) -> SharedService {
+        SharedService(Arc::new(self))
     }
 
     /// Whose request it is. Everything belongs to the default tenant until callers identify themselves.
@@ -108,9 +133,18 @@ impl fmt::Debug for Service {
 macro_rules! rpcs {
     ($($name:ident($request:ident) -> $response:ident;)+) => {
         #[tonic::async_trait]
-        impl WebhookService for Service {
+        impl WebhookService for SharedService {
+            type PublishStreamStream = publish_stream::Answers;
+
+            async fn publish_stream(
+                &self,
+                request: Request<Streaming<v1::PublishStreamRequest>>,
+            ) -> Result<Response<Self::PublishStreamStream>, Status> {
+                Ok(Response::new(publish_stream::start(Arc::clone(&self.0), request.into_inner())))
+            }
+
             $(async fn $name(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
-                match Service::$name(self, request.into_inner()).await {
+                match self.0.$name(request.into_inner()).await {
                     Ok(response) => Ok(Response::new(response)),
                     Err(error) => Err(error.into()),
                 }

@@ -2,11 +2,15 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use hookwright_proto::v1;
 use hookwright_store::{SECRETS_MAX, StoreError};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
-use super::error::{ApiError, Violation};
+use super::{
+    convert,
+    error::{ApiError, Violation},
+};
 
 /// The `domain` of every `ErrorInfo`.
 const DOMAIN: &str = "hookwright";
@@ -91,6 +95,38 @@ impl From<ApiError> for Status {
             ApiError::Store(error) => of_store(&error),
         }
     }
+}
+
+/// The same for one event of a stream.
+pub(super) fn publish_error(error: ApiError) -> v1::PublishError {
+    let status = Status::from(error);
+    let details = status.get_error_details();
+    let violations = details.bad_request().map(|bad| bad.field_violations.clone());
+    v1::PublishError {
+        code: status.code().into(),
+        reason: details
+            .error_info()
+            .map(|info| info.reason.clone())
+            .unwrap_or_default(),
+        message: status.message().to_owned(),
+        retry_delay: details
+            .retry_info()
+            .and_then(|info| info.retry_delay)
+            .map(convert::duration),
+        field_violations: violations
+            .unwrap_or_default()
+            .into_iter()
+            .map(|violation| v1::FieldViolation {
+                field: violation.field,
+                description: violation.description,
+            })
+            .collect(),
+    }
+}
+
+/// What a stream ends with when this node stops.
+pub(super) fn shutting_down() -> Status {
+    of_store(&StoreError::Stopped)
 }
 
 fn invalid(violations: &[Violation]) -> Status {
