@@ -16,17 +16,22 @@ pub(super) type DueRow = (i64, i64, i64, Option<i64>, i64, Vec<u8>, String, Vec<
 
 impl Sqlite {
     pub(crate) async fn upcoming(&self, lanes: &[Lane]) -> Result<Vec<(Upcoming, bool)>, StoreError> {
-        // One index seek per webhook that has rows, however many it has.
+        // A few index seeks per webhook that has rows, however many it has. Not with (lane, webhook_id) > (…): for a row value
+        // SQLite seeks to what is *not less*, and so reads every row of the webhook that it has just found.
         let rows: Vec<(i16, Vec<u8>, i64, bool)> = sqlx::query_as(
             "with recursive earliest (lane, webhook_id) as (
                 select * from (select lane, webhook_id from retry order by lane, webhook_id limit 1)
                 union all
-                select (select r.lane from retry r
-                        where (r.lane, r.webhook_id) > (earliest.lane, earliest.webhook_id)
-                        order by r.lane, r.webhook_id limit 1),
-                       (select r.webhook_id from retry r
-                        where (r.lane, r.webhook_id) > (earliest.lane, earliest.webhook_id)
-                        order by r.lane, r.webhook_id limit 1)
+                select iif(exists (select 1 from retry r
+                                   where r.lane = earliest.lane and r.webhook_id > earliest.webhook_id),
+                           earliest.lane,
+                           (select r.lane from retry r where r.lane > earliest.lane order by r.lane limit 1)),
+                       coalesce((select r.webhook_id from retry r
+                                 where r.lane = earliest.lane and r.webhook_id > earliest.webhook_id
+                                 order by r.webhook_id limit 1),
+                                (select r.webhook_id from retry r
+                                 where r.lane > earliest.lane
+                                 order by r.lane, r.webhook_id limit 1))
                 from earliest
                 where earliest.lane is not null
             )
