@@ -4,7 +4,10 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::payload::Payloads;
+use crate::{
+    all::AllArgs, memory::MemoryArgs, nodes::NodesArgs, payload::Payloads, plot::PlotArgs,
+    prepared::PreparedArgs, soak::SoakArgs,
+};
 
 /// Load, crash and takeover tests of hookwright, with everything they need started by themselves.
 #[derive(Debug, Parser)]
@@ -24,6 +27,16 @@ pub(crate) enum Command {
     Takeover(TakeoverArgs),
     /// One webhook hangs with a long queue; the others must not notice, not even when it comes back
     Poison(PoisonArgs),
+    /// Resident memory of the service: idle, at saturation, and with a million deliveries due in the store
+    Memory(MemoryArgs),
+    /// Several services on one PostgreSQL beside one alone, and which share each of them delivers
+    Nodes(NodesArgs),
+    /// A long run below capacity with good, slow, failing and dead webhooks: does anything grow?
+    Soak(SoakArgs),
+    /// Every figure that docs/performance.md shows, several times each, and the document's table and charts from them
+    All(AllArgs),
+    /// Draws charts (SVG) of results that other commands have written
+    Plot(PlotArgs),
     /// The receiver alone (the other commands start it themselves)
     Receiver(ReceiverArgs),
     /// The publisher alone: reads its plan as JSON from standard input (the other commands start it themselves)
@@ -53,6 +66,8 @@ pub(crate) struct RunArgs {
     /// How often to repeat, each time with a new store and new processes
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(crate) runs: u32,
+    #[command(flatten)]
+    pub(crate) prepared: PreparedArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -208,6 +223,9 @@ pub(crate) struct Behaviour {
     /// Answer the first request of each delivery with 500
     #[arg(long = "receiver-fail-first")]
     pub(crate) fail_first: bool,
+    /// Deliveries that the receiver has room for from the start: growing would show as slow answers
+    #[arg(long = "receiver-expects", value_name = "DELIVERIES", default_value_t = 1 << 20)]
+    pub(crate) expects: usize,
 }
 
 impl Behaviour {
@@ -216,6 +234,7 @@ impl Behaviour {
         let mut args = vec![
             format!("--receiver-latency={}us", self.latency.as_micros()),
             format!("--receiver-fail-share={}", self.fail_share),
+            format!("--receiver-expects={}", self.expects),
         ];
         if self.fail_first {
             args.push("--receiver-fail-first".into());
@@ -236,7 +255,7 @@ pub(crate) enum StoreKind {
 }
 
 /// A number and one of `us`, `ms`, `s`, `m`.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let unit_at = text
         .find(|c: char| c.is_ascii_alphabetic())
         .ok_or("the unit is missing: us, ms, s or m")?;
@@ -254,7 +273,7 @@ fn duration(text: &str) -> Result<Duration, String> {
     Duration::try_from_secs_f64(number * seconds).map_err(|error| error.to_string())
 }
 
-fn rate(text: &str) -> Result<f64, String> {
+pub(crate) fn rate(text: &str) -> Result<f64, String> {
     text.parse()
         .ok()
         .filter(|rate| (0.01..=1e6).contains(rate))

@@ -13,8 +13,9 @@ use tonic::transport::{Channel, Endpoint};
 use crate::{
     args::{CommonArgs, StoreKind},
     helpers::ReceiverProcess,
+    key::EventKey,
+    manner::Manner,
     publisher::EVENT_TYPE,
-    receiver::path_of,
     scratch::Scratch,
     service::ServiceSpec,
     store::Store,
@@ -71,14 +72,28 @@ impl Bed {
         let mut client = client(service)?;
         for number in 0..common.fan_out {
             let webhook = webhook(common, self.receiver.address(), number);
-            let request = RegisterRequest {
-                webhook: Some(webhook),
-                secret: String::new(),
-            };
-            client.register(request).await.context("registering a webhook")?;
+            register(&mut client, webhook).await?;
         }
         Ok(())
     }
+}
+
+/// Returns the webhook's id.
+pub(crate) async fn register(
+    client: &mut WebhookServiceClient<Channel>,
+    webhook: Webhook,
+) -> Result<EventKey> {
+    let request = RegisterRequest {
+        webhook: Some(webhook),
+        secret: String::new(),
+    };
+    let registered = client.register(request).await.context("registering a webhook")?;
+    let id = registered
+        .into_inner()
+        .webhook
+        .context("the service registered nothing")?
+        .id;
+    EventKey::parse(id.as_bytes()).context("a webhook's id is no id")
 }
 
 pub(crate) fn client(service: &ServiceSpec) -> Result<WebhookServiceClient<Channel>> {
@@ -95,7 +110,7 @@ fn webhook(common: &CommonArgs, receiver: SocketAddr, number: u16) -> Webhook {
     });
     Webhook {
         name: format!("bench {number}"),
-        url: format!("http://{receiver}{}", path_of(number)),
+        url: format!("http://{receiver}{}", Manner::Good.path_of(number)),
         profile: common.profile.clone(),
         event_types: vec![EVENT_TYPE.into()],
         retry_policy,

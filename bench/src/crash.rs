@@ -17,10 +17,13 @@ use crate::{
     measurement::first_accepted,
     percentiles::Percentiles,
     plan::{Load, Plan},
+    publisher::EVENT_TYPE,
     receiver::Progress,
     records::{Arrival, Publication},
     report::{Figure, Header, per, summarise, table, write_json},
+    series::{Mark, Series},
     service::{Service, ServiceSpec},
+    timeline::Timeline,
 };
 
 #[derive(Debug, Serialize)]
@@ -37,6 +40,8 @@ struct Document {
     receiver: Progress,
     /// What must not be so.
     faults: Vec<String>,
+    series: Series,
+    marks: Vec<Mark>,
 }
 
 /// Returns whether every promise was kept.
@@ -76,6 +81,7 @@ async fn crash(args: &CrashArgs, bed: &mut Bed) -> Result<Document> {
         targets: vec![spec.url()],
         connections: common.publishing.connections,
         threads: common.publishing.publisher_threads,
+        event_type: EVENT_TYPE.into(),
         payload_bytes: common.publishing.payload_bytes,
         idempotency_keys: common.publishing.idempotency_keys,
         seed,
@@ -105,9 +111,18 @@ async fn crash(args: &CrashArgs, bed: &mut Bed) -> Result<Document> {
     let duplicates = Duplicates::explain(&arrivals, &kills.moments, args.explain_window);
     let mut faults = faults(&ledger, &receiver, args.events);
     faults.extend(kills.service.stop().await?);
+    let timeline = Timeline::new(start, publishing + AFTERWARDS, SLICE);
+    let marks = kills.moments.iter().map(|&kill| timeline.mark(kill, "kill"));
     Ok(Document {
         header,
         seed,
+        series: timeline.series(
+            &publications,
+            &publications,
+            &arrivals,
+            &first_accepted(&arrivals),
+        ),
+        marks: marks.collect(),
         kills_while_starting: kills.while_starting,
         figures: figures(&publications, &arrivals, &kills.restarts, kills.while_starting),
         ledger,
@@ -226,6 +241,10 @@ fn figures(
 
 /// From the plan to the first publish: time to start a process in.
 const HEAD_START: Duration = Duration::from_millis(500);
+/// Slices of the timeline: short enough to show how long nothing arrives after a kill.
+const SLICE: Duration = Duration::from_millis(200);
+/// How long the timeline goes on after the last publish.
+const AFTERWARDS: Duration = Duration::from_secs(5);
 /// Longer than a publisher repeats a publish.
 const PUBLISHER_ENDS_WITHIN: Duration = Duration::from_mins(3);
 

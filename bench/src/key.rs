@@ -1,6 +1,6 @@
 //! What publications and arrivals are joined on.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// The 128 bits of an event id.
 ///
@@ -20,17 +20,22 @@ impl EventKey {
         }
         Some(Self(bits))
     }
+
+    /// The same bits as the id of something else that the service names: `whk_…`.
+    pub(crate) fn prefixed(self, prefix: &str) -> String {
+        let mut id = format!("{prefix}_");
+        for place in (0..DIGITS).rev() {
+            let digit = (self.0 >> (5 * place)) & 31;
+            id.push(char::from(ALPHABET[digit as usize]));
+        }
+        id
+    }
 }
 
 /// As the service writes it.
 impl fmt::Display for EventKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("evt_")?;
-        for place in (0..DIGITS).rev() {
-            let digit = (self.0 >> (5 * place)) & 31;
-            f.write_char(char::from(ALPHABET[digit as usize]))?;
-        }
-        Ok(())
+        f.write_str(&self.prefixed("evt"))
     }
 }
 
@@ -52,7 +57,9 @@ mod tests {
     #[test]
     fn the_service_is_asked_with_the_id_that_it_gave() {
         let id = "evt_01h455vb4pex5vsknk084sn02q";
-        assert_eq!(EventKey::parse(id.as_bytes()).unwrap().to_string(), id);
+        let key = EventKey::parse(id.as_bytes()).unwrap();
+        assert_eq!(key.to_string(), id);
+        assert_eq!(key.prefixed("whk"), "whk_01h455vb4pex5vsknk084sn02q");
     }
 
     #[test]

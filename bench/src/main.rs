@@ -1,4 +1,4 @@
-//! Load, crash and takeover tests of hookwright.
+//! Load, crash, takeover and endurance tests of hookwright, and the tables and charts of what they measured.
 //!
 //! ```text
 //!            publishes                  delivers
@@ -18,6 +18,7 @@ use anyhow::{Result, bail};
 use args::{Cli, Command};
 use clap::Parser as _;
 
+mod all;
 mod args;
 mod bed;
 mod clock;
@@ -30,24 +31,33 @@ mod helpers;
 mod key;
 mod ledger;
 mod machine;
+mod manner;
 mod measurement;
+mod memory;
+mod nodes;
 mod open_loop;
 mod payload;
 mod percentiles;
 mod plan;
+mod plot;
 mod poison;
 mod poison_receiver;
 mod postgres;
+mod prepared;
 mod publisher;
 mod receiver;
+mod recorded;
 mod records;
 mod report;
 mod run;
 mod sample;
 mod scratch;
+mod series;
 mod service;
+mod soak;
 mod store;
 mod takeover;
+mod timeline;
 mod usage;
 
 fn main() -> ExitCode {
@@ -68,6 +78,11 @@ fn dispatch(command: Command) -> Result<bool> {
         Command::Crash(args) => interruptible(crash::run(&args)),
         Command::Takeover(args) => interruptible(takeover::run(&args)),
         Command::Poison(args) => interruptible(poison::run(&args)),
+        Command::Memory(args) => interruptible(memory::run(&args)),
+        Command::Nodes(args) => interruptible(nodes::run(&args)),
+        Command::Soak(args) => interruptible(soak::run(&args)),
+        Command::All(args) => interruptible(all::run(&args)),
+        Command::Plot(args) => plot::run(&args).map(|()| true),
         Command::Receiver(args) => receiver::run(&args).map(|()| true),
         Command::Publisher => publisher::run().map(|()| true),
     }

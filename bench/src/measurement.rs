@@ -18,7 +18,7 @@ pub(crate) struct Window {
 }
 
 impl Window {
-    fn holds(self, moment: Moment) -> bool {
+    pub(crate) fn holds(self, moment: Moment) -> bool {
         (self.start..self.end).contains(&moment)
     }
 

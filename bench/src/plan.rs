@@ -13,6 +13,7 @@ pub(crate) struct Plan {
     /// Connections to each target.
     pub(crate) connections: u16,
     pub(crate) threads: u16,
+    pub(crate) event_type: String,
     pub(crate) payload_bytes: usize,
     pub(crate) idempotency_keys: bool,
     pub(crate) seed: u64,

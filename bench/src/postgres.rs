@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf, process};
 
 use anyhow::{Context as _, Result, bail};
 use serde::Serialize;
-use sqlx::{AssertSqlSafe, PgPool, Row as _, postgres::PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection as _, PgConnection, PgPool, Row as _, postgres::PgPoolOptions};
 use url::Url;
 
 use crate::{clock::Moment, usage};
@@ -120,6 +120,21 @@ impl Database {
             })
         };
         rows.iter().map(statement).collect::<Result<_>>().map(Some)
+    }
+
+    /// How many lanes of retries each node owns, the node that started first first.
+    pub(crate) async fn lanes_of_nodes(&self) -> Result<Vec<u64>> {
+        let mut connection = PgConnection::connect(self.url()).await?;
+        let lanes: Vec<i64> = sqlx::query_scalar(
+            "select count(l.lane)
+             from node n left join lane l on l.owner = n.incarnation
+             group by n.incarnation
+             order by n.incarnation",
+        )
+        .fetch_all(&mut connection)
+        .await?;
+        connection.close().await?;
+        Ok(lanes.into_iter().map(i64::unsigned_abs).collect())
     }
 
     /// Bytes of write-ahead log since the server was initialised.

@@ -59,6 +59,7 @@ pub(crate) struct Publisher {
     /// Targets in turn, so that consecutive publishes go to different ones.
     clients: Vec<Client>,
     payloads: Payloads,
+    event_type: String,
     idempotency_keys: bool,
     retry: bool,
     seed: u64,
@@ -89,6 +90,7 @@ impl Publisher {
         Ok(Self {
             clients,
             payloads: Payloads::new(plan.payload_bytes, plan.seed),
+            event_type: plan.event_type.clone(),
             idempotency_keys: plan.idempotency_keys,
             retry: plan.retry,
             seed: plan.seed,
@@ -149,7 +151,7 @@ impl Publisher {
             String::new()
         };
         let mut request = Request::new(PublishRequest {
-            event_type: EVENT_TYPE.into(),
+            event_type: self.event_type.clone(),
             payload: self.payloads.payload(sequence),
             idempotency_key,
             ..PublishRequest::default()

@@ -9,7 +9,10 @@ use std::{cell::RefCell, collections::HashMap, net::SocketAddr, path::Path, rc::
 use anyhow::{Context as _, Result, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
-use hyper::{Request, Response, StatusCode, body::Incoming, server::conn::http1, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode, body::Incoming, header::RETRY_AFTER, server::conn::http1,
+    service::service_fn,
+};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use rand::{RngExt as _, SeedableRng as _, rngs::SmallRng};
 use serde::{Deserialize, Serialize};
@@ -23,6 +26,7 @@ use crate::{
     args::ReceiverArgs,
     clock::Moment,
     key::EventKey,
+    manner::Manner,
     records::{self, Arrival},
 };
 
@@ -123,7 +127,7 @@ async fn answer(
     book: &RefCell<Book>,
     latency: Duration,
 ) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let webhook = webhook_of(request.uri().path());
+    let target = Manner::of(request.uri().path());
     let event = request
         .headers()
         .get("webhook-id")
@@ -133,27 +137,21 @@ async fn answer(
         return Err(error);
     }
     let at = Moment::now();
-    let status = if let Some((event, webhook)) = event.zip(webhook) {
-        book.borrow_mut().enter(event, webhook, peer, at)
+    let mut response = Response::new(Full::default());
+    if let Some((event, (manner, webhook))) = event.zip(target) {
+        *response.status_mut() = book.borrow_mut().enter(event, manner, webhook, peer, at);
+        let latency = latency + manner.latency();
+        if !latency.is_zero() {
+            tokio::time::sleep(latency).await;
+        }
     } else {
         book.borrow_mut().progress.invalid += 1;
-        StatusCode::BAD_REQUEST
-    };
-    if !latency.is_zero() {
-        tokio::time::sleep(latency).await;
+        *response.status_mut() = StatusCode::BAD_REQUEST;
     }
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = status;
+    if response.status() == StatusCode::TOO_MANY_REQUESTS {
+        response.headers_mut().insert(RETRY_AFTER, Manner::RETRY_AFTER);
+    }
     Ok(response)
-}
-
-/// The path that webhook number `webhook` is registered with.
-pub(crate) fn path_of(webhook: u16) -> String {
-    format!("/hooks/{webhook}")
-}
-
-fn webhook_of(path: &str) -> Option<u16> {
-    path.strip_prefix("/hooks/")?.parse().ok()
 }
 
 /// Everything that has arrived.
@@ -177,8 +175,8 @@ impl Book {
     fn new(args: &ReceiverArgs) -> Self {
         Self {
             // Growing means moving everything, which would show as a slow answer.
-            arrivals: Vec::with_capacity(EXPECTED),
-            requests: HashMap::with_capacity(EXPECTED),
+            arrivals: Vec::with_capacity(args.behaviour.expects),
+            requests: HashMap::with_capacity(args.behaviour.expects),
             progress: Progress::default(),
             fail_share: args.behaviour.fail_share,
             fail_first: args.behaviour.fail_first,
@@ -187,14 +185,19 @@ impl Book {
     }
 
     /// Notes a request and decides its answer.
-    fn enter(&mut self, event: EventKey, webhook: u16, peer: u16, at: Moment) -> StatusCode {
+    fn enter(&mut self, event: EventKey, manner: Manner, webhook: u16, peer: u16, at: Moment) -> StatusCode {
         let seen = self.requests.entry((event, webhook)).or_default();
         let refused = (self.fail_first && !seen.any)
             || (self.fail_share > 0.0 && self.random.random_bool(self.fail_share));
         seen.any = true;
-        let status = if refused {
+        let refusal = if refused {
+            Some(StatusCode::INTERNAL_SERVER_ERROR)
+        } else {
+            manner.refusal(&mut self.random)
+        };
+        let status = if let Some(refusal) = refusal {
             self.progress.refused += 1;
-            StatusCode::INTERNAL_SERVER_ERROR
+            refusal
         } else {
             self.progress.accepted += 1;
             self.progress.distinct += u64::from(!seen.accepted);
@@ -212,9 +215,6 @@ impl Book {
     }
 }
 
-/// Deliveries that there is room for from the start; memory is only taken when it is used.
-const EXPECTED: usize = 1 << 20;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -227,6 +227,7 @@ mod tests {
                 latency: Duration::ZERO,
                 fail_share,
                 fail_first,
+                expects: 1_000,
             },
             seed: 1,
         })
@@ -237,7 +238,7 @@ mod tests {
         let mut book = book(0.0, false);
         for webhook in [0, 1, 0] {
             assert_eq!(
-                book.enter(EventKey(1), webhook, 9, Moment::from_nanos(1)),
+                book.enter(EventKey(1), Manner::Good, webhook, 9, Moment::from_nanos(1)),
                 StatusCode::OK
             );
         }
@@ -255,14 +256,14 @@ mod tests {
         let mut book = book(0.0, true);
         let at = Moment::from_nanos(1);
         assert_eq!(
-            book.enter(EventKey(1), 0, 9, at),
+            book.enter(EventKey(1), Manner::Good, 0, 9, at),
             StatusCode::INTERNAL_SERVER_ERROR
         );
         assert_eq!(
-            book.enter(EventKey(1), 1, 9, at),
+            book.enter(EventKey(1), Manner::Good, 1, 9, at),
             StatusCode::INTERNAL_SERVER_ERROR
         );
-        assert_eq!(book.enter(EventKey(1), 0, 9, at), StatusCode::OK);
+        assert_eq!(book.enter(EventKey(1), Manner::Good, 0, 9, at), StatusCode::OK);
         assert_eq!(
             (
                 book.progress.accepted,
@@ -277,19 +278,12 @@ mod tests {
     fn a_share_of_the_requests_can_be_refused() {
         let mut book = book(0.25, false);
         for event in 0..10_000 {
-            book.enter(EventKey(event), 0, 9, Moment::from_nanos(1));
+            book.enter(EventKey(event), Manner::Good, 0, 9, Moment::from_nanos(1));
         }
         assert!(
             (2_300..2_700).contains(&book.progress.refused),
             "{}",
             book.progress.refused
         );
-    }
-
-    #[test]
-    fn paths_name_webhooks() {
-        assert_eq!(webhook_of(&path_of(65_535)), Some(65_535));
-        assert_eq!(webhook_of("/hooks/x"), None);
-        assert_eq!(webhook_of("/"), None);
     }
 }

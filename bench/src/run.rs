@@ -15,6 +15,8 @@ use crate::{
     measurement::{Measurement, Window, delivered_in},
     plan::{Load, Plan},
     postgres::{Database, Statement},
+    prepared::{self, PreparedArgs},
+    publisher::EVENT_TYPE,
     receiver::Progress,
     report::{Figure, Header, Spread, megabytes, per, summarise, table, write_json},
     sample::Sample,
@@ -25,6 +27,9 @@ use crate::{
 #[derive(Debug, Serialize)]
 struct Document {
     header: Header,
+    /// Events per second of an open loop; none in a closed one.
+    rate: Option<f64>,
+    prepared: PreparedArgs,
     duration_s: f64,
     warmup_s: f64,
     summary: Vec<Spread>,
@@ -32,12 +37,12 @@ struct Document {
 }
 
 #[derive(Debug, Serialize)]
-struct RunResult {
-    figures: Vec<Figure>,
+pub(crate) struct RunResult {
+    pub(crate) figures: Vec<Figure>,
     ledger: Ledger,
     receiver: Progress,
     /// Why this run says nothing, if anything.
-    void: Vec<String>,
+    pub(crate) void: Vec<String>,
     /// What to keep in mind with its figures.
     notes: Vec<String>,
     /// The most expensive first.
@@ -97,6 +102,8 @@ pub(crate) async fn run(args: &RunArgs) -> Result<bool> {
     let all_count = runs.iter().all(|run| run.void.is_empty());
     let document = Document {
         header: header.context("there was no run")?,
+        rate: args.rate,
+        prepared: args.prepared,
         duration_s: args.duration.as_secs_f64(),
         warmup_s: args.warmup.as_secs_f64(),
         summary,
@@ -106,12 +113,17 @@ pub(crate) async fn run(args: &RunArgs) -> Result<bool> {
     Ok(all_count)
 }
 
-async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> {
+pub(crate) async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> {
     let common = &args.common;
     let spec = bed.service_spec(common)?;
+    let filled = prepared::fill(&args.prepared, common, bed, &spec).await?;
     let mut service = Service::start(&spec)?;
     service.ready().await?;
+    if let Some(filled) = &filled {
+        filled.check(&spec).await?;
+    }
     bed.register(common, &spec).await?;
+    let size_before = bed.store.size().await?;
 
     let start = Moment::now().after(HEAD_START);
     let window = Window {
@@ -122,6 +134,7 @@ async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> {
         targets: vec![spec.url()],
         connections: common.publishing.connections,
         threads: common.publishing.publisher_threads,
+        event_type: EVENT_TYPE.into(),
         payload_bytes: common.publishing.payload_bytes,
         idempotency_keys: common.publishing.idempotency_keys,
         seed: start.nanos(),
@@ -169,7 +182,8 @@ async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> {
     if let Some(statements) = &statements {
         figures.extend(statement_counts(statements, sampled));
     }
-    figures.extend(size(bed, &service, ledger.delivered).await?);
+    let grown = bed.store.size().await?.saturating_sub(size_before);
+    figures.extend(size(bed, &service, grown, ledger.delivered)?);
     figures.push(Figure::new(
         "connections at the receiver",
         "",
@@ -179,6 +193,11 @@ async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> {
     let mut notes = measurement.notes(args.rate);
     notes.extend(disturbance(&before, &after));
     let mut void = measurement.void(args.rate);
+    if let Some(filled) = &filled {
+        figures.extend(filled.figures.iter().cloned());
+        notes.push(filled.note());
+        void.extend(filled.lost(&bed.store).await?);
+    }
     void.extend(failures(args, &ledger, &progress));
     void.extend(service.stop().await?);
     Ok(RunResult {
@@ -192,7 +211,7 @@ async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> {
 }
 
 /// Memory and disk.
-async fn size(bed: &Bed, service: &Service, deliveries: u64) -> Result<Vec<Figure>> {
+fn size(bed: &Bed, service: &Service, grown: u64, deliveries: u64) -> Result<Vec<Figure>> {
     let mut figures = vec![Figure::new(
         "memory service, peak",
         "MiB",
@@ -205,11 +224,7 @@ async fn size(bed: &Bed, service: &Service, deliveries: u64) -> Result<Vec<Figur
             megabytes(memory),
         ));
     }
-    figures.push(Figure::new(
-        "stored",
-        "bytes/delivery",
-        per(bed.store.size().await?, deliveries),
-    ));
+    figures.push(Figure::new("stored", "bytes/delivery", per(grown, deliveries)));
     Ok(figures)
 }
 
@@ -247,9 +262,12 @@ fn failures(args: &RunArgs, ledger: &Ledger, receiver: &Progress) -> Vec<String>
 fn cost(before: &Sample, after: &Sample, deliveries: u64) -> Vec<Figure> {
     let cpu = |name, micros| Figure::new(format!("CPU {name}"), "µs/delivery", per(micros, deliveries));
     let mut figures = vec![cpu("service", after.service - before.service)];
+    let mut together = after.service - before.service;
     if let (Some(before), Some(after)) = (before.postgres, after.postgres) {
         figures.push(cpu("PostgreSQL", after - before));
+        together += after - before;
     }
+    figures.push(cpu("service and store", together));
     figures.push(cpu("receiver", after.receiver - before.receiver));
     figures.push(cpu("publisher", after.publisher - before.publisher));
     figures.push(cpu(

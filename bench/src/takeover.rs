@@ -17,10 +17,14 @@ use crate::{
     helpers::PublisherProcess,
     key::EventKey,
     ledger::Ledger,
+    measurement::first_accepted,
     plan::{Load, Plan},
+    publisher::EVENT_TYPE,
     records::{Arrival, Publication},
     report::{Figure, Header, per, summarise, table, write_json},
+    series::{Mark, Series},
     service::Service,
+    timeline::Timeline,
 };
 
 #[derive(Debug, Serialize)]
@@ -31,6 +35,8 @@ struct Document {
     notes: Vec<String>,
     /// What must not be so.
     faults: Vec<String>,
+    series: Series,
+    marks: Vec<Mark>,
 }
 
 /// Returns whether everything was taken over in time.
@@ -73,6 +79,7 @@ async fn takeover(args: &TakeoverArgs, bed: &mut Bed) -> Result<Document> {
         targets: vec![doomed_spec.url(), heir_spec.url()],
         connections: common.publishing.connections,
         threads: common.publishing.publisher_threads,
+        event_type: EVENT_TYPE.into(),
         payload_bytes: common.publishing.payload_bytes,
         idempotency_keys: common.publishing.idempotency_keys,
         seed: start.nanos(),
@@ -121,8 +128,16 @@ async fn takeover(args: &TakeoverArgs, bed: &mut Bed) -> Result<Document> {
                 .into(),
         );
     }
+    let timeline = Timeline::new(start, publishing + AFTERWARDS, SLICE);
     Ok(Document {
         header,
+        series: timeline.series(
+            &publications,
+            &publications,
+            &arrivals,
+            &first_accepted(&arrivals),
+        ),
+        marks: vec![timeline.mark(killed, "kill")],
         figures: figures(&publications, &arrivals, &node_by_port, &inheritance),
         ledger,
         notes,
@@ -245,6 +260,10 @@ const HEIR: u16 = 1;
 const HEAD_START: Duration = Duration::from_millis(500);
 /// Short against how long a connection is kept.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// Slices of the timeline: short enough to show the gap until what was inherited arrives.
+const SLICE: Duration = Duration::from_millis(200);
+/// How long the timeline goes on after the last publish.
+const AFTERWARDS: Duration = Duration::from_secs(5);
 /// Longer than a publisher repeats a publish.
 const PUBLISHER_ENDS_WITHIN: Duration = Duration::from_mins(3);
 

@@ -50,6 +50,12 @@ pub(crate) fn peak_memory(pid: u32) -> Result<u64> {
     status.get("VmHWM").copied().context("VmHWM is missing")
 }
 
+/// The resident set of the process now, in bytes.
+pub(crate) fn memory(pid: u32) -> Result<u64> {
+    let status = status(pid).with_context(|| format!("process {pid} is gone"))?;
+    status.get("VmRSS").copied().context("VmRSS is missing")
+}
+
 /// Memory of a process and its children now, in bytes: what each has for itself, and what they share once.
 pub(crate) fn family_memory(pid: u32) -> Result<u64> {
     let mut private = 0;
@@ -166,7 +172,8 @@ mod tests {
     #[test]
     fn this_process_can_be_measured() {
         let pid = process::id();
-        assert!(peak_memory(pid).unwrap() > 100 << 10);
+        assert!(peak_memory(pid).unwrap() >= memory(pid).unwrap());
+        assert!(memory(pid).unwrap() > 100 << 10);
         assert!(family_memory(pid).unwrap() > 100 << 10);
         let own = cpu_micros(pid).unwrap();
         assert!(family_cpu_micros(pid).unwrap() >= own);
