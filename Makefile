@@ -87,7 +87,7 @@ test-rust: binary ## Run the Rust tests on PostgreSQL and SQLite
 
 # Long enough to notice a broken target and what any input breaks; `make fuzz` searches.
 .PHONY: test-fuzz
-test-fuzz: ## Fuzz the core's parsers for a moment
+test-fuzz: ## Fuzz the parsers and the HTTP client for a moment
 	$(call say,fuzzing for a moment)
 	scripts/fuzz --seconds 5
 
@@ -163,7 +163,7 @@ SECONDS ?= 60
 FUZZ ?=
 
 .PHONY: fuzz
-fuzz: ## Fuzz each of the core's parsers for SECONDS; FUZZ says which
+fuzz: ## Fuzz each of the parsers and the HTTP client for SECONDS; FUZZ says which
 	scripts/fuzz --seconds $(SECONDS) $(FUZZ)
 
 .PHONY: fmt

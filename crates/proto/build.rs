@@ -29,9 +29,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     fs::write(out.join("hookwright_descriptor.bin"), &encoded)?;
 
     tonic_prost_build::configure()
+        .build_client(false)
+        .codec_path("crate::codec::ServerCodec")
         .bytes(".")
         .compile_well_known_types(true)
         .extern_path(".google.protobuf", "::pbjson_types")
+        .compile_fds(files.clone())?;
+    // Apart from the server, because what cannot be read means different things on the two sides.
+    let client = out.join("client");
+    fs::create_dir_all(&client)?;
+    tonic_prost_build::configure()
+        .build_server(false)
+        .out_dir(client)
+        .compile_well_known_types(true)
+        .extern_path(".google.protobuf", "::pbjson_types")
+        .extern_path(".hookwright.v1", "crate::v1")
         .compile_fds(files)?;
     pbjson_build::Builder::new()
         .register_descriptors(&encoded)?

@@ -1,5 +1,7 @@
 //! What the fuzz targets share: a request written down as text, and keys for schemes of every kind.
 
+pub mod receiver;
+
 use hookwright_core::{
     HeaderName, Message, Profile, Request, Scheme, Secret, SecretError, Signer, Tolerance, Verifier,
     VerifyError,

@@ -26,6 +26,7 @@ mod publish_stream;
 mod replay;
 mod retries;
 mod rotation;
+mod rpc_fuzz;
 mod schedules;
 mod secrets;
 mod send_test;

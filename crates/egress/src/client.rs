@@ -124,6 +124,12 @@ impl Transport {
             response = self.http.request(request) => response.map_err(|error| failure(&error))?,
             () = flooded.notified() => return Err(ExchangeError::TooManyInterimAnswers),
         };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody asked for it, so what follows is in a language that nobody speaks.
+            return Err(ExchangeError::Unreachable(String::from(
+                "the receiver switched to another protocol (101) without being asked",
+            )));
+        }
         let (body, truncated) = read(response.body_mut()).await?;
         let (head, _) = response.into_parts();
         if head.headers.len() > ANSWER_HEADERS_MAX {

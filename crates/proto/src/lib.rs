@@ -3,6 +3,8 @@
 //! Messages serialise with serde as [proto3 JSON](https://protobuf.dev/programming-guides/json/). Field comments of
 //! the proto files are the documentation; nothing is added by hand here.
 
+mod codec;
+
 /// `hookwright.v1`, version 1 of the service.
 #[expect(
     missing_docs,
@@ -13,6 +15,7 @@
 )]
 pub mod v1 {
     tonic::include_proto!("hookwright.v1");
+    include!(concat!(env!("OUT_DIR"), "/client/hookwright.v1.rs"));
     include!(concat!(env!("OUT_DIR"), "/hookwright.v1.serde.rs"));
 }
 

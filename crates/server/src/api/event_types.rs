@@ -23,7 +23,11 @@ impl Service {
     ) -> Result<v1::ListEventTypesResponse, ApiError> {
         let mut violations = Violations::default();
         let size = violations.check(validate::page_size(request.page_size));
-        let after = violations.check(page_token::read_text(&LIST, &request.page_token));
+        let after = violations.check(page_token::read_text(
+            &LIST,
+            &request.page_token,
+            validate::is_event_type,
+        ));
         let (Some(size), Some(after)) = (size, after) else {
             return Err(ApiError::Invalid(violations.into_vec()));
         };

@@ -34,14 +34,19 @@ pub(super) fn write_text(list: &impl Hash, text: &str) -> String {
     format!("{text}.{}", check(list))
 }
 
-/// Reads a token for the place of a text; none when it is empty.
-pub(super) fn read_text(list: &impl Hash, token: &str) -> Result<Option<String>, Violation> {
+/// Reads a token for the place of a text of this kind; none when it is empty.
+pub(super) fn read_text(
+    list: &impl Hash,
+    token: &str,
+    is_of_kind: impl Fn(&str) -> bool,
+) -> Result<Option<String>, Violation> {
     // Texts can have full stops, so the check is what stands behind the last one.
     if token.is_empty() {
         return Ok(None);
     }
     match token.rsplit_once('.') {
-        Some((text, written)) if written == check(list) => Ok(Some(text.to_owned())),
+        // Anybody can write the check, and a text with a NUL in it is none to PostgreSQL.
+        Some((text, written)) if written == check(list) && is_of_kind(text) => Ok(Some(text.to_owned())),
         _ => Err(refused()),
     }
 }
@@ -75,5 +80,14 @@ mod tests {
             assert!(read::<WebhookId>(&("deliveries", 1), bad).is_err(), "{bad}");
         }
         assert_eq!(read::<WebhookId>(&("deliveries", 1), ""), Ok(None));
+    }
+
+    #[test]
+    fn a_token_for_a_text_holds_a_text_of_its_kind() {
+        let is_of_kind = |text: &str| !text.contains('\0');
+        let read = |token: &str| read_text(&"names", token, is_of_kind);
+        assert_eq!(read(&write_text(&"names", "a.b")), Ok(Some(String::from("a.b"))));
+        assert!(read(&write_text(&"names", "a\0b")).is_err());
+        assert_eq!(read(""), Ok(None));
     }
 }

@@ -14,6 +14,14 @@ use super::{
 
 /// The `domain` of every `ErrorInfo`.
 const DOMAIN: &str = "hookwright";
+/// A status travels in a header block, and not every client takes one of more than 8 KiB: common ones give up the whole
+/// connection, with all calls on it. In it the message is twice, once with three bytes for each that is not ASCII and once
+/// in the details, which are in base64; so these come to 7 KiB at most.
+const MESSAGE_BYTES_MAX: usize = 1_024;
+/// Of all violations together, in the details.
+const VIOLATIONS_BYTES_MAX: usize = 2_048;
+/// Of a field's name, of a description, and of a value of the metadata. What was sent may be quoted in all of them.
+const PART_BYTES_MAX: usize = 512;
 /// What a caller is told to wait before it tries again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
 
@@ -133,17 +141,30 @@ fn invalid(violations: &[Violation]) -> Status {
     let reason = violations
         .first()
         .map_or("INVALID_ARGUMENT", |violation| violation.reason.as_str());
-    let message: Vec<String> = violations
+    let mut room = VIOLATIONS_BYTES_MAX;
+    let fields: Vec<FieldViolation> = violations
         .iter()
-        .map(|violation| format!("{}: {}", violation.field, violation.description))
+        .map(|violation| {
+            let (field, description) = (shortened(&violation.field), shortened(&violation.description));
+            FieldViolation::new(field, description)
+        })
+        .take_while(|told| {
+            let left = room.checked_sub(told.field.len() + told.description.len());
+            room = left.unwrap_or(0);
+            left.is_some()
+        })
         .collect();
-    let fields = violations
+    let mut parts: Vec<String> = fields
         .iter()
-        .map(|violation| FieldViolation::new(violation.field.clone(), violation.description.clone()))
-        .collect::<Vec<_>>();
+        .map(|told| format!("{}: {}", told.field, told.description))
+        .collect();
+    if fields.len() < violations.len() {
+        parts.push(format!("and {} more", violations.len() - fields.len()));
+    }
+    let message = cut(&parts.join("; "), MESSAGE_BYTES_MAX);
     let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
     details.set_bad_request(fields);
-    Status::with_error_details(Code::InvalidArgument, message.join("; "), details)
+    Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
 fn not_found(reason: &str, kind: &str, id: &str) -> Status {
@@ -206,11 +227,74 @@ fn status<const N: usize>(
 ) -> Status {
     let metadata: HashMap<String, String> = metadata
         .into_iter()
-        .map(|(key, value)| (key.to_owned(), value))
+        .map(|(key, value)| (key.to_owned(), shortened(&value)))
         .collect();
     Status::with_error_details(
         code,
-        message,
+        cut(&message.into(), MESSAGE_BYTES_MAX),
         ErrorDetails::with_error_info(reason, DOMAIN, metadata),
     )
+}
+
+fn shortened(text: &str) -> String {
+    cut(text, PART_BYTES_MAX)
+}
+
+fn cut(text: &str, bytes_max: usize) -> String {
+    if text.len() <= bytes_max {
+        return text.to_owned();
+    }
+    let end = text.floor_char_boundary(bytes_max - '…'.len_utf8());
+    format!("{}…", &text[..end])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::error::Reason;
+
+    /// The bytes of a status in a header block.
+    fn size(error: ApiError) -> usize {
+        let status = Status::from(error);
+        let message: usize = status
+            .message()
+            .bytes()
+            .map(|byte| if byte.is_ascii_graphic() { 1 } else { 3 })
+            .sum();
+        message + status.details().len().div_ceil(3) * 4
+    }
+
+    #[test]
+    fn a_status_is_no_larger_than_every_client_takes() {
+        // Who sends a long mistake, or registers a receiver that answers with one, would break the connection, and calls
+        // of others with it.
+        for text in ["x".repeat(100_000), "\u{20ac}".repeat(100_000)] {
+            let violation = Violation::new(text.clone(), Reason::InvalidUpdateMask, text.clone());
+            for error in [
+                ApiError::Invalid(vec![violation.clone()]),
+                ApiError::Invalid(vec![violation; 1_000]),
+                ApiError::HandshakeFailed(text.clone()),
+                ApiError::EventTypeNotFound(text.clone()),
+            ] {
+                assert!(size(error) < 8 * 1_024);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_told_is_counted() {
+        let violations = (0..100)
+            .map(|number| Violation::new(format!("f[{number}]"), Reason::InvalidUrl, "x".repeat(100)));
+        let status = Status::from(ApiError::Invalid(violations.collect()));
+        let told = status
+            .get_error_details()
+            .bad_request()
+            .unwrap()
+            .field_violations
+            .len();
+        assert_eq!(told, 19);
+        let few = (0..2).map(|number| Violation::new(format!("f[{number}]"), Reason::InvalidUrl, "x"));
+        let status = Status::from(ApiError::Invalid(few.collect()));
+        assert_eq!(status.message(), "f[0]: x; f[1]: x");
+    }
 }

@@ -142,7 +142,7 @@ pub(super) fn event_type(field: &str, name: String) -> Result<String, Violation>
     Ok(name)
 }
 
-fn is_event_type(name: &str) -> bool {
+pub(super) fn is_event_type(name: &str) -> bool {
     let is_part = |part: &str| {
         !part.is_empty()
             && part

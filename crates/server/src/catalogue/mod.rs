@@ -6,6 +6,8 @@
 mod current;
 mod import;
 mod open_api;
+#[cfg(test)]
+mod properties;
 mod schema;
 
 pub(crate) use self::{

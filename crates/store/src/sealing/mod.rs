@@ -12,6 +12,8 @@
 //! key.
 
 mod keys;
+#[cfg(test)]
+mod properties;
 mod rotation;
 mod settings;
 

@@ -194,4 +194,6 @@ fn shortened(error: &impl fmt::Display) -> String {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
