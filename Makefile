@@ -184,6 +184,13 @@ bench: ## Measure on a PostgreSQL that syncs to disk; BENCH says what
 	scripts/with-postgres --durable $(target)/release/hookwright-bench $(BENCH) \
 		--service-binary $(target)/release/hookwright
 
+# How often each fault of the crash matrix is brought about; `make test` has one round of each.
+ROUNDS ?= 10
+
+.PHONY: crash-matrix
+crash-matrix: ## Break everything ROUNDS times, and show what became of it
+	scripts/crash-matrix $(ROUNDS)
+
 .PHONY: bench-verify
 bench-verify: ## Measure verification beside other libraries
 	cd bench/verify && $(CARGO) bench --locked

@@ -12,6 +12,7 @@ mod catalogue;
 mod command_line;
 mod conformance;
 mod connections;
+mod crash_matrix;
 mod delivery;
 mod encryption;
 mod errors;

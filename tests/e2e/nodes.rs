@@ -1,8 +1,14 @@
 //! Several processes on one PostgreSQL, and processes that die. The real binary, killed for real.
 
-use std::{collections::HashSet, process::Stdio, time::Duration};
+use std::{
+    collections::HashSet,
+    os::unix::process::ExitStatusExt as _,
+    process::{ExitStatus, Stdio},
+    time::Duration,
+};
 
 use hookwright_proto::v1;
+use hookwright_store::StoreAddress;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader},
     process::{Child, Command},
@@ -10,7 +16,7 @@ use tokio::{
 
 use crate::harness::{
     Answer, Client, Database, PATIENCE, Receiver, deliveries_when, delivery_when, on_both_stores, publish,
-    register, start, webhook,
+    register, start, url_of, webhook,
 };
 
 /// A `hookwright serve` of its own, killed when dropped.
@@ -29,6 +35,17 @@ impl Process {
     }
 
     pub(crate) async fn start_in(database: &Database, more: &[&str], environment: &[(&str, &str)]) -> Self {
+        Self::start_at(database.address(), more, environment)
+            .await
+            .expect("a first line")
+    }
+
+    /// How it ended, if it did before it served.
+    pub(crate) async fn start_at(
+        store: &StoreAddress,
+        more: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Result<Self, ExitStatus> {
         let mut child = Command::new(crate::command_line::binary())
             .args([
                 "serve",
@@ -39,12 +56,12 @@ impl Process {
                 "--lease",
                 "3s",
             ])
-            .args(["--store", &database.url()])
+            .args(["--store", &url_of(store)])
             .args(more)
             .env_remove("HOOKWRIGHT_PROFILES")
             .envs(environment.iter().copied())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
+            .stderr(log())
             .kill_on_drop(true)
             .spawn()
             .unwrap();
@@ -52,17 +69,33 @@ impl Process {
         let line = tokio::time::timeout(PATIENCE, lines.next_line())
             .await
             .unwrap()
-            .unwrap()
-            .expect("a first line");
+            .unwrap();
+        let Some(line) = line else {
+            return Err(child.wait().await.unwrap());
+        };
         let url = line
             .strip_prefix("listening on ")
             .expect("where it listens")
             .to_owned();
-        Self { child, url }
+        Ok(Self { child, url })
     }
 
     pub(crate) async fn client(&self) -> Client {
         Client::connect(self.url.clone()).await.unwrap()
+    }
+
+    /// None if it serves no more.
+    pub(crate) async fn try_client(&self) -> Option<Client> {
+        Client::connect(self.url.clone()).await.ok()
+    }
+
+    /// Waits until it has killed itself at the step that it was told.
+    pub(crate) async fn killed_itself(mut self, step: &str) {
+        let status = tokio::time::timeout(3 * PATIENCE, self.child.wait())
+            .await
+            .unwrap_or_else(|_| panic!("{step} is never passed; is the binary built with --all-features?"))
+            .unwrap();
+        assert_eq!(status.signal(), Some(9), "{step}: {status}");
     }
 
     pub(crate) async fn kill(mut self) {
@@ -87,6 +120,14 @@ impl Process {
             .expect("it did not end")
             .unwrap();
         assert!(status.success(), "{status}");
+    }
+}
+
+/// Where the log of a process goes: nowhere, or below the test's own output when somebody looks for what went wrong.
+fn log() -> Stdio {
+    match std::env::var_os("HOOKWRIGHT_TEST_LOG") {
+        Some(_) => Stdio::inherit(),
+        None => Stdio::null(),
     }
 }
 

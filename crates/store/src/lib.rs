@@ -28,6 +28,7 @@ mod engine;
 mod error;
 mod event;
 mod event_type;
+mod fail_point;
 mod hold;
 mod id;
 pub mod node;
@@ -55,6 +56,7 @@ pub use self::{
     error::{PublishError, StoreError},
     event::{Accepted, Destination, Event, NewEvent, Published, Slot},
     event_type::{Catalogue, EventType, ImportOutcome},
+    fail_point::{FAIL_POINT_VARIABLE, FailPoint, Passed},
     hold::HoldPolicy,
     id::{DeliveryId, EventId, IdError, Incarnation, Lane, ReplayId, TenantId, WebhookId},
     node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},

@@ -5,8 +5,8 @@ use std::time::Duration;
 use hookwright_core::Secret;
 
 use crate::{
-    Cancelled, DeliveryDetail, DeliveryId, NewReplay, Node, Page, PageSize, Replay, ReplayFilter, ReplayFrom,
-    ReplayId, ReplayState, ReplayStep, Replayed, Rotated, Store, StoreError, TenantId, WebhookId,
+    Cancelled, DeliveryDetail, DeliveryId, FailPoint, NewReplay, Node, Page, PageSize, Replay, ReplayFilter,
+    ReplayFrom, ReplayId, ReplayState, ReplayStep, Replayed, Rotated, Store, StoreError, TenantId, WebhookId,
     replay::Batch,
 };
 
@@ -172,10 +172,14 @@ impl Node {
     /// The running jobs that this node works on, with those that a node which is gone has left.
     pub async fn claim_replays(&self) -> Result<Vec<Replay>, StoreError> {
         let store = self.store();
-        store
+        let replays = store
             .engine()
             .claim_replays(self.incarnation(), store.clock().now())
-            .await
+            .await?;
+        if !replays.is_empty() {
+            FailPoint::ReplayClaimed.pass();
+        }
+        Ok(replays)
     }
 
     /// Takes a job one step further: schedules at most `limit` deliveries and moves its cursor, in one transaction. `replay`
@@ -206,6 +210,7 @@ impl Node {
             now: store.clock().now(),
         };
         let (step, scheduled) = store.engine().replay_batch(&batch).await?;
+        FailPoint::ReplayCommitted.pass();
         replay.cursor = cursor;
         replay.scheduled += scheduled;
         if scheduled > 0 {

@@ -46,8 +46,7 @@ impl BreakableStore {
 
     pub(crate) async fn fail(&mut self) {
         match self {
-            // Nothing is flushed, as in a crash.
-            Self::Postgresql(server) => server.pg_ctl(&["-m", "immediate", "stop"]),
+            Self::Postgresql(server) => server.stop("immediate"),
             Self::Sqlite { intruder, .. } => execute(intruder, "begin immediate").await,
         }
     }
@@ -55,7 +54,7 @@ impl BreakableStore {
     pub(crate) async fn come_back(&mut self) {
         match self {
             // `restart` takes the options of the last start; that it does not run is no error.
-            Self::Postgresql(server) => server.pg_ctl(&["restart"]),
+            Self::Postgresql(server) => assert!(server.pg_ctl(&["restart"])),
             Self::Sqlite { intruder, .. } => execute(intruder, "rollback").await,
         }
     }
@@ -82,15 +81,22 @@ pub(crate) struct PrivateServer {
     /// The script that started it stops and removes it when its command ends: when nothing can be read any more.
     script: Child,
     stdin: Option<ChildStdin>,
+    environment: Vec<(String, String)>,
 }
 
 impl PrivateServer {
     fn start() -> Self {
+        Self::start_in(&[])
+    }
+
+    /// With a server that has these variables in its environment, too.
+    pub(crate) fn start_in(environment: &[(&str, &str)]) -> Self {
         let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
         let print = r#"echo "$HOOKWRIGHT_TEST_POSTGRES"; echo "$HOOKWRIGHT_TEST_POSTGRES_DATA"; echo "$HOOKWRIGHT_TEST_POSTGRES_BIN"; exec cat"#;
         let mut script = Command::new(format!("{root}/scripts/with-postgres"))
             .args(["--durable", "sh", "-c", print])
             .env_remove("HOOKWRIGHT_TEST_POSTGRES")
+            .envs(environment.iter().copied())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -104,11 +110,31 @@ impl PrivateServer {
             programs: line().into(),
             script,
             stdin,
+            environment: environment
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
         }
     }
 
-    /// As the user whose server it is: PostgreSQL's programs refuse to be run by root. Returns once it is done.
-    fn pg_ctl(&self, arguments: &[&str]) {
+    pub(crate) fn address(&self) -> &StoreAddress {
+        &self.address
+    }
+
+    /// `immediate`: nothing is flushed, as in a crash. `fast`: in order, but nobody is waited for.
+    pub(crate) fn stop(&self, mode: &str) {
+        assert!(self.pg_ctl(&["-m", mode, "stop"]));
+    }
+
+    /// A server that cannot write its log ends, and somebody has to start it again.
+    pub(crate) fn start_again_if_down(&self) {
+        if !self.pg_ctl(&["status"]) {
+            assert!(self.pg_ctl(&["restart"]));
+        }
+    }
+
+    /// As the user whose server it is: PostgreSQL's programs refuse to be run by root. Returns once it is done, whether it was.
+    fn pg_ctl(&self, arguments: &[&str]) -> bool {
         let folder = self.data.parent().unwrap();
         let owner = fs::metadata(&self.data).unwrap();
         let myself = fs::metadata("/proc/self").map_or(owner.uid(), |myself| myself.uid());
@@ -131,12 +157,13 @@ impl PrivateServer {
             .arg("-w")
             .args(arguments)
             .current_dir(folder)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .status()
             .unwrap();
-        assert!(status.success(), "pg_ctl {arguments:?}: {status}");
+        status.success()
     }
 }
 

@@ -46,16 +46,30 @@ impl SkewedClock {
     }
 
     pub(crate) async fn start(&self, database: &Database, skew_seconds: i64) -> Process {
-        let skew = skew_seconds.to_string();
-        let library = self.library.to_str().unwrap();
-        let environment = [("LD_PRELOAD", library), ("SKEW_SECONDS", &*skew)];
+        let environment = self.environment(skew_seconds);
+        let environment = environment
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
+        Process::start_in(database, &[], &environment).await
+    }
+
+    /// Of processes that are to believe in another time.
+    pub(crate) fn environment(&self, skew_seconds: i64) -> [(&'static str, String); 2] {
+        let library = self.library.to_str().unwrap().to_owned();
+        let environment = [
+            ("LD_PRELOAD", library),
+            ("SKEW_SECONDS", skew_seconds.to_string()),
+        ];
+        let variables = environment
+            .each_ref()
+            .map(|(name, value)| (*name, value.as_str()));
         // Otherwise the test would show nothing.
-        let says = seconds(&environment) - seconds(&[]);
+        let says = seconds(&variables) - seconds(&[]);
         assert!(
             (says - skew_seconds).abs() < 60,
             "the clock is {says} s off, not {skew_seconds}"
         );
-        Process::start_in(database, &[], &environment).await
+        environment
     }
 }
 

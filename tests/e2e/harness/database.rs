@@ -60,10 +60,7 @@ impl Database {
 
     /// As `hookwright serve --store` takes it.
     pub(crate) fn url(&self) -> String {
-        match &self.address {
-            StoreAddress::Postgres(url) => url.clone(),
-            StoreAddress::Sqlite(path) => format!("sqlite:{}", PathBuf::from(path).display()),
-        }
+        url_of(&self.address)
     }
 
     pub(crate) async fn remove(self) {
@@ -78,5 +75,13 @@ impl Database {
             }
             Kind::Sqlite { folder } => folder.close().unwrap(),
         }
+    }
+}
+
+/// As `hookwright serve --store` takes it.
+pub(crate) fn url_of(address: &StoreAddress) -> String {
+    match address {
+        StoreAddress::Postgres(url) => url.clone(),
+        StoreAddress::Sqlite(path) => format!("sqlite:{}", PathBuf::from(path).display()),
     }
 }

@@ -12,7 +12,7 @@ use hookwright_store::{Clock, StoreAddress};
 use tonic::transport::Channel;
 
 pub(crate) use self::{
-    database::Database,
+    database::{Database, url_of},
     receiver::{Answer, Receiver, Request},
     smtp::{Door, SENDER, SmtpServer},
 };

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use hookwright_store::{Node, Notice, PublishError, Store, StoreError};
+use hookwright_store::{FailPoint, Node, Notice, PublishError, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 use super::{event::Operational, facts::Facts};
@@ -90,6 +90,7 @@ impl Notifier {
         let is_failure = notice.news.is_failure() && event.is_some();
         if let Some(event) = event {
             self.publish(notice, event).await?;
+            FailPoint::NoticePublished.pass();
         }
         let has_readers = self.has_operators || !webhook.settings.alert_emails.is_empty();
         let to_mail = self.sends_mail && has_readers && facts.is_worth_a_mail();

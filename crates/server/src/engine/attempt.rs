@@ -11,8 +11,8 @@ use futures_util::FutureExt as _;
 use hookwright_core::{EventFields, Message, jwe::JweError};
 use hookwright_egress::{Answer, Exchange, ExchangeError};
 use hookwright_store::{
-    AttemptEnd, Clock, CountedFrom, DeliveryId, End, Event, Finish, Finisher, Next, Origin, Outcome, Slot,
-    Timestamp, WebhookId,
+    AttemptEnd, Clock, CountedFrom, DeliveryId, End, Event, FailPoint, Finish, Finisher, Next, Origin,
+    Outcome, Slot, Timestamp, WebhookId,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio_util::sync::CancellationToken;
@@ -90,6 +90,7 @@ impl AttemptContext {
             None => (self.without_webhook(&job).await, Feedback::default()),
         };
         self.finish(&job, end).await;
+        FailPoint::AttemptReported.pass();
         // The memory is free once the result is queued, not before.
         drop(job.slot);
         feedback
@@ -141,10 +142,12 @@ impl AttemptContext {
                 return (End::GivenUp(shortened(&reason)), Feedback::default());
             }
         };
+        FailPoint::AttemptRendered.pass();
         let Some(result) = self.run_or_park(live, job, exchange).await else {
             // Our own shutdown is not the receiver's fault: the attempt does not count.
             return (End::Released(job.due_at), Feedback::default());
         };
+        FailPoint::AttemptAnswered.pass();
         let latency = clock_start.elapsed();
         let ended_at = self.clock.now();
         let report = Report::of(result, live, ended_at);
@@ -244,6 +247,7 @@ impl AttemptContext {
                 () = tokio::time::sleep(PARK_AFTER) => {
                     let due_at = self.clock.now().plus(live.timeout.saturating_sub(PARK_AFTER) + PARK_MARGIN);
                     self.finish(job, End::Parked(due_at)).await;
+                    FailPoint::AttemptParked.pass();
                     job.origin = Origin::Retry;
                 }
             }

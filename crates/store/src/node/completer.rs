@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::sync::mpsc;
 
 use super::Shared;
-use crate::{End, Finish, Origin, StoreError};
+use crate::{End, FailPoint, Finish, Origin, StoreError};
 
 /// Rows of one statement. Larger batches gain nothing more.
 const BATCH_MAX: usize = 1_000;
@@ -28,9 +28,12 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
         if count == 0 {
             return;
         }
+        FailPoint::FinishGathered.pass();
         write(&shared, &batch).await;
+        FailPoint::FinishCommitted.pass();
         // Only now may the low-water mark pass these events and may their retry rows be claimed again.
         shared.settle(&batch);
+        FailPoint::FinishSettled.pass();
         if batch.iter().any(|finish| finish.end.writes_retry()) {
             shared.rescheduled.notify_one();
         }

@@ -35,8 +35,8 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::publisher::{EventRow, Stored};
 use self::{claimed::Claimed, publisher::Submission, tracker::Tracker};
 use crate::{
-    Accepted, AttemptEnd, Due, End, EventId, Finish, Incarnation, Lane, NewEvent, PublishError, Published,
-    Store, StoreError, Timestamp, Upcoming, Want, WebhookId, ordering::Queues,
+    Accepted, AttemptEnd, Due, End, EventId, FailPoint, Finish, Incarnation, Lane, NewEvent, PublishError,
+    Published, Store, StoreError, Timestamp, Upcoming, Want, WebhookId, ordering::Queues,
 };
 
 /// Submissions that may wait for a writer. Beyond it publishers wait for room, which is the back-pressure.
@@ -340,6 +340,9 @@ impl Node {
             *room -= usize::from(is_new);
             is_new
         });
+        if !rows.is_empty() {
+            FailPoint::ClaimMade.pass();
+        }
         Ok(rows)
     }
 
@@ -425,6 +428,7 @@ impl Shared {
         let incarnation = engine
             .enlist(&self.options.name, now.plus(self.options.lease), self.low_water())
             .await?;
+        FailPoint::LeaseEnlisted.pass();
         self.incarnation.store(incarnation.0, Ordering::Release);
         *self.lease_until.lock().unwrap_or_else(PoisonError::into_inner) = sent + self.options.lease;
         Ok(())
@@ -436,10 +440,12 @@ impl Shared {
         let low_water = self.low_water();
         let now = self.store.clock().now();
         let engine = self.store.engine();
+        FailPoint::LeaseRenewing.pass();
         let pulse = engine
             .renew(self.incarnation(), low_water, now, now.plus(self.options.lease))
             .await?;
         if let Some(pulse) = pulse {
+            FailPoint::LeaseRenewed.pass();
             *self.lease_until.lock().unwrap_or_else(PoisonError::into_inner) = sent + self.options.lease;
             self.store.clock().anchor(pulse.store_now, Instant::now());
         }
@@ -505,6 +511,7 @@ impl Shared {
             }
             let deliveries = self.store.engine().recover(incarnation, now).await?;
             if let Some(deliveries) = deliveries {
+                FailPoint::RecoverCommitted.pass();
                 tracing::warn!(%incarnation, deliveries, "took over from a node that is gone");
                 recovered += deliveries;
             }
@@ -549,6 +556,9 @@ impl Shared {
             let claimed = engine
                 .claim_lanes(incarnation, share - lanes.held.len(), now)
                 .await?;
+            if !claimed.is_empty() {
+                FailPoint::LanesClaimed.pass();
+            }
             lanes.held.extend(claimed);
         }
         Ok(lanes.held.len())

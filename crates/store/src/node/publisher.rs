@@ -10,8 +10,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::Shared;
 use crate::{
-    Accepted, Event, EventId, Lane, NewEvent, Ordering, PublishError, Published, StoreError, TenantId,
-    WebhookId, event::Slot,
+    Accepted, Event, EventId, FailPoint, Lane, NewEvent, Ordering, PublishError, Published, StoreError,
+    TenantId, WebhookId, event::Slot,
 };
 
 /// Events of one statement. Larger batches gain nothing more.
@@ -135,8 +135,10 @@ async fn store(shared: &Shared, batch: Vec<Submission>) {
     // Read before the ids are minted: what this life of the node stores lies above the low-water mark it began with.
     let incarnation = shared.incarnation();
     let (rows, waiters) = prepare(shared, batch);
+    FailPoint::PublishGathered.pass();
     match shared.store.engine().publish(incarnation, &rows).await {
         Ok(stored) => {
+            FailPoint::PublishCommitted.pass();
             let spilled = rows.iter().any(EventRow::has_unordered_spill);
             let ordered: Vec<(Lane, WebhookId)> = rows.iter().flat_map(EventRow::ordered).collect();
             for ((row, waiter), stored) in rows.into_iter().zip(waiters).zip(stored) {
@@ -243,6 +245,7 @@ async fn answer(shared: &Shared, row: EventRow, waiter: Waiter, stored: Stored) 
                 // Fails only when the engine is gone; recovery finds the deliveries then.
                 let _ = shared.accepted.send(accepted);
             }
+            FailPoint::PublishHandedOver.pass();
             Ok(Published {
                 event: row.event.id,
                 delivery_count: row.webhooks.len(),
@@ -275,6 +278,7 @@ async fn answer(shared: &Shared, row: EventRow, waiter: Waiter, stored: Stored) 
     };
     // A caller that hung up does not mind.
     let _ = waiter.answer.send(result);
+    FailPoint::PublishAnswered.pass();
 }
 
 /// An event that is found again by its key may have been committed by a statement whose connection broke after this

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, types::Json};
 
 use super::{Postgres, lane_numbers, sql_limit};
 use crate::{
-    Digest, EventId, Lane, Notice, Recovery, Standing, StoreError, TenantId, Timestamp, WebhookId,
+    Digest, EventId, FailPoint, Lane, Notice, Recovery, Standing, StoreError, TenantId, Timestamp, WebhookId,
     alert::{EXAMPLES_MAX, KIND_DEAD, KIND_RECOVERED, KIND_STANDING, NoticeRow},
 };
 
@@ -69,6 +69,7 @@ impl Postgres {
         )
         .execute(&mut *tx)
         .await?;
+        FailPoint::NoticeMarked.pass();
         if to_mail {
             sqlx::query!(
                 "update notice set mail = 0 where lane = $1 and id = $2 and mail is null",
@@ -81,6 +82,7 @@ impl Postgres {
             forget(&mut tx, notice).await?;
         }
         tx.commit().await?;
+        FailPoint::NoticeTold.pass();
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use sqlx::{PgConnection, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 use super::{Postgres, ordering::Freed};
-use crate::{End, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict};
+use crate::{End, FailPoint, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict};
 
 impl Postgres {
     pub(crate) async fn finish(
@@ -15,19 +15,28 @@ impl Postgres {
     ) -> Result<Vec<(Lane, WebhookId)>, StoreError> {
         let columns = FinishColumns::of(rows);
         if columns.retries.lanes.is_empty() && columns.dead.lanes.is_empty() {
-            self.append_attempts(columns).await?;
+            FailPoint::FinishStoring
+                .during(self.append_attempts(columns))
+                .await?;
             return Ok(Vec::new());
         }
         if in_order {
             // Together or not at all: a head that is gone without a next one would hold its queue.
             let mut tx = self.results.begin().await?;
             let freed = append_attempts_and_reschedule(&mut tx, columns).await?;
+            FailPoint::FinishRescheduled.pass();
             let next_in_line = freed.promote(&mut tx, now).await?;
+            if !next_in_line.is_empty() {
+                FailPoint::FinishPromoted.pass();
+            }
             tx.commit().await?;
             return Ok(next_in_line);
         }
         let mut connection = self.results.acquire().await?;
-        let freed = append_attempts_and_reschedule(&mut connection, columns).await?;
+        let freed = FailPoint::FinishStoring
+            .during(append_attempts_and_reschedule(&mut connection, columns))
+            .await?;
+        FailPoint::FinishRescheduled.pass();
         freed.promote(&mut connection, now).await
     }
 

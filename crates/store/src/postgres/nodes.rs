@@ -4,7 +4,7 @@ use sqlx::PgTransaction;
 
 use super::{Postgres, lane_numbers, sql_limit};
 use crate::{
-    EventId, Incarnation, Lane, StoreError, Timestamp,
+    EventId, FailPoint, Incarnation, Lane, StoreError, Timestamp,
     node::{LaneMap, Pulse},
 };
 
@@ -88,7 +88,9 @@ impl Postgres {
         let Some(low_water) = low_water else {
             return Ok(None);
         };
+        FailPoint::RecoverBegun.pass();
         let recovered = hand_over(&mut tx, node, EventId(low_water), now).await?;
+        FailPoint::RecoverWritten.pass();
         tx.commit().await?;
         Ok(Some(recovered))
     }
@@ -183,6 +185,7 @@ async fn hand_over(
     sqlx::query!("update lane set owner = null where owner = $1", node.0)
         .execute(&mut **tx)
         .await?;
+    FailPoint::RecoverFreed.pass();
     // Scalar sub-selects and nested loops: without fresh statistics, as after a crash, the planner would hash every
     // attempt of the log to look up a few thousand.
     for setting in ["enable_hashjoin", "enable_mergejoin", "enable_seqscan"] {

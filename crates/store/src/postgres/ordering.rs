@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::{Postgres, lane_numbers, replays::counted_from, sql_limit};
 use crate::{
-    Due, Event, EventId, Lane, StoreError, TenantId, Timestamp, Want, WebhookId, ordering::IN_LINE_MAX,
+    Due, Event, EventId, FailPoint, Lane, StoreError, TenantId, Timestamp, Want, WebhookId,
+    ordering::IN_LINE_MAX,
 };
 
 /// Queues whose head is gone, a column each.
@@ -76,6 +77,9 @@ impl Postgres {
         )
         .execute(&self.pool)
         .await?;
+        if sent.rows_affected() > 0 {
+            FailPoint::ClaimSentInLine.pass();
+        }
         let rows = sqlx::query!(
             "-- store: claim in order
             select r.webhook_id, r.number, r.due_at, r.replayed_after, r.replayed_at, e.tenant_id, e.id, e.type, e.payload

@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::Postgres;
 use crate::{
-    EventId, Incarnation, StoreError, TenantId, Timestamp,
+    EventId, FailPoint, Incarnation, StoreError, TenantId, Timestamp,
     node::{EventRow, Stored},
 };
 
@@ -72,9 +72,13 @@ impl Postgres {
             row.key.is_none() && !row.is_test && row.hot == row.webhooks.len() && row.ordering_key.is_none()
         });
         let stored = if plain {
-            self.publish_plain(node, rows).await?
+            FailPoint::PublishStoring
+                .during(self.publish_plain(node, rows))
+                .await?
         } else {
-            self.publish_any(node, rows).await?
+            FailPoint::PublishStoring
+                .during(self.publish_any(node, rows))
+                .await?
         };
         if stored.len() == rows.len() {
             return Ok(vec![Stored::Yes; rows.len()]);

@@ -5,8 +5,8 @@ use uuid::Uuid;
 
 use super::{Postgres, ordering::Freed, sql_limit};
 use crate::{
-    CountedFrom, DeliveryId, EventId, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId, ReplayState,
-    ReplayStep, StoreError, TenantId, Timestamp, WebhookId, replay::Batch,
+    CountedFrom, DeliveryId, EventId, FailPoint, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId,
+    ReplayState, ReplayStep, StoreError, TenantId, Timestamp, WebhookId, replay::Batch,
 };
 
 /// A row of `replay` as its columns have it.
@@ -441,6 +441,7 @@ impl Postgres {
             batch.now,
         )
         .await?;
+        FailPoint::ReplayScheduled.pass();
         let total = replay.scheduled + scheduled;
         let done = batch.last || replay.deliveries_max.is_some_and(|max| total >= max);
         let state = if done {
@@ -463,6 +464,7 @@ impl Postgres {
         )
         .execute(&mut *tx)
         .await?;
+        FailPoint::ReplayMoved.pass();
         tx.commit().await?;
         let step = if done {
             ReplayStep::Done

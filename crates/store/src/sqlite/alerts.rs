@@ -4,7 +4,7 @@ use sqlx::{Connection as _, SqliteConnection};
 
 use super::{Sqlite, blob, read_event_id, read_uuid, small, sql_limit};
 use crate::{
-    Digest, Finish, Lane, Notice, Recovery, Standing, StoreError, TenantId, Timestamp, WebhookId,
+    Digest, FailPoint, Finish, Lane, Notice, Recovery, Standing, StoreError, TenantId, Timestamp, WebhookId,
     alert::{EXAMPLES_MAX, KIND_DEAD, KIND_RECOVERED, KIND_STANDING, NoticeRow},
 };
 
@@ -44,7 +44,7 @@ impl Sqlite {
         is_failure: bool,
         to_mail: bool,
     ) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         sqlx::query(
             "insert into alert (tenant_id, webhook_id, failed_at, waiting)
@@ -59,6 +59,7 @@ impl Sqlite {
         .bind(to_mail)
         .execute(&mut *tx)
         .await?;
+        FailPoint::NoticeMarked.pass();
         if to_mail {
             sqlx::query("update notice set mail = 0 where id = ? and mail is null")
                 .bind(notice.id)
@@ -68,11 +69,12 @@ impl Sqlite {
             forget(&mut tx, notice).await?;
         }
         tx.commit().await?;
+        FailPoint::NoticeTold.pass();
         Ok(())
     }
 
     pub(crate) async fn forget_notice(&self, notice: &Notice) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         forget(&mut writer, notice).await
     }
 
@@ -115,7 +117,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn note_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let over = sqlx::query(
             "update alert set failed_at = null where tenant_id = ? and webhook_id = ? and failed_at = ?",
@@ -170,7 +172,7 @@ impl Sqlite {
         mailed_before: Timestamp,
         now: Timestamp,
     ) -> Result<Option<Digest>, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let alert: Option<(i64, bool, Option<i64>, bool)> = sqlx::query_as(
             "select mail_number, mail_open, mailed_at, waiting and coalesce(mailed_at <= ?, true)
@@ -242,7 +244,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn digest_sent(&self, digest: &Digest) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         sqlx::query(
             "update alert set mail_open = 0 where tenant_id = ? and webhook_id = ? and mail_number = ?",

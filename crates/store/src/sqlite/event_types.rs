@@ -59,7 +59,7 @@ impl Sqlite {
         now: Timestamp,
     ) -> Result<ImportOutcome, StoreError> {
         use sqlx::Connection as _;
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let count = "select count(*) from event_type where tenant_id = ?";
         let before: i64 = sqlx::query_scalar(count)
@@ -107,7 +107,7 @@ impl Sqlite {
 
     pub(crate) async fn delete_event_type(&self, tenant: TenantId, name: &str) -> Result<bool, StoreError> {
         use sqlx::Connection as _;
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let deleted = sqlx::query("delete from event_type where tenant_id = ? and name = ?")
             .bind(tenant.0)

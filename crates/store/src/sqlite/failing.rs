@@ -10,7 +10,7 @@ impl Sqlite {
         webhook: WebhookId,
         since: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         sqlx::query(
             "insert into webhook_failing (tenant_id, webhook_id, since)
             select tenant_id, id, ?
@@ -33,7 +33,7 @@ impl Sqlite {
         tenant: TenantId,
         webhook: WebhookId,
     ) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         sqlx::query("delete from webhook_failing where tenant_id = ? and webhook_id = ?")
             .bind(tenant.0)
             .bind(blob(webhook.0))

@@ -10,7 +10,7 @@ use super::{
     placeholders,
     retries::{RetryRow, upsert_retries},
 };
-use crate::{End, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict};
+use crate::{End, FailPoint, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict};
 
 impl Sqlite {
     pub(crate) async fn finish(
@@ -19,7 +19,7 @@ impl Sqlite {
         now: Timestamp,
         _in_order: bool,
     ) -> Result<Vec<(Lane, WebhookId)>, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let mut results = Results::default();
         for finish in rows {
@@ -33,6 +33,9 @@ impl Sqlite {
         }
         append_attempts(&mut tx, &results.attempts).await?;
         upsert_retries(&mut tx, &results.scheduled).await?;
+        if !results.scheduled.is_empty() {
+            FailPoint::FinishRescheduled.pass();
+        }
         let mut next_in_line = Vec::new();
         for (finish, number) in results.removed {
             let order_key: Option<Option<Vec<u8>>> = sqlx::query_scalar(
@@ -51,6 +54,10 @@ impl Sqlite {
                 next_in_line.push((lane, webhook));
             }
         }
+        if !next_in_line.is_empty() {
+            FailPoint::FinishPromoted.pass();
+        }
+        FailPoint::FinishStoring.pass();
         tx.commit().await?;
         Ok(next_in_line)
     }

@@ -83,7 +83,7 @@ impl Sqlite {
         reason: &str,
         now: Timestamp,
     ) -> Result<usize, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         // Read under the writer's lock: nobody resumes the webhook meanwhile.
         let stopped: bool = sqlx::query_scalar(

@@ -26,10 +26,10 @@ use std::{
 };
 
 use sqlx::{
-    ConnectOptions, SqliteConnection, SqlitePool,
+    ConnectOptions, Connection as _, SqliteConnection, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::{
@@ -45,6 +45,8 @@ const ROWS_MAX: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Sqlite {
     writer: Mutex<SqliteConnection>,
+    /// What a writer is opened with.
+    writer_options: Box<SqliteConnectOptions>,
     readers: SqlitePool,
     sealer: Sealer,
     /// Held as long as the process lives; the system gives it back however the process ends.
@@ -76,14 +78,33 @@ impl Sqlite {
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
-            .connect_with(options.read_only(true).create_if_missing(false))
+            .connect_with(options.clone().read_only(true).create_if_missing(false))
             .await?;
         Ok(Self {
             writer: Mutex::new(writer),
+            writer_options: Box::new(options.create_if_missing(false)),
             readers,
             sealer,
             _lock: lock,
         })
+    }
+
+    /// The writer, with no transaction open.
+    async fn writer(&self) -> Result<MutexGuard<'_, SqliteConnection>, StoreError> {
+        let mut writer = self.writer.lock().await;
+        if writer.is_in_transaction() {
+            // The end of one that was abandoned may still wait its turn.
+            writer.ping().await?;
+        }
+        if writer.is_in_transaction() {
+            // SQLite has ended a transaction on its own, as it does when the disk is full, and the driver believes that it
+            // goes on. It would make the next one a part of that: what is "committed" then is not, and nobody knows.
+            tracing::warn!(
+                "a failed transaction left the embedded store's connection unusable; opening another one"
+            );
+            *writer = self.writer_options.connect().await?;
+        }
+        Ok(writer)
     }
 
     #[expect(clippy::unused_async, reason = "the other engine has to ask its server")]
@@ -167,4 +188,34 @@ fn sql_limit(limit: usize) -> i64 {
 /// A stored number that our own statements keep within 16 bits.
 fn small(number: i64) -> u16 {
     u16::try_from(number).unwrap_or(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{EventId, Sealer, Sqlite, Timestamp, Uuid};
+    use crate::Incarnation;
+
+    /// What is committed after a failure would be in a transaction that never ends, and gone with the process.
+    #[tokio::test]
+    async fn what_is_committed_after_the_disk_was_full_is_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let engine = Sqlite::open(&folder.path().join("hookwright.db"), Sealer::new(None))
+            .await
+            .unwrap();
+        let (now, low_water) = (engine.now().await.unwrap(), EventId(Uuid::nil()));
+        // No smaller than it is, so there is no room for another page.
+        sqlx::query("pragma max_page_count = 1")
+            .execute(&mut *engine.writer.lock().await)
+            .await
+            .unwrap();
+        let long = "x".repeat(100_000);
+        engine.enlist(&long, now, low_water).await.unwrap_err();
+        // A transaction that is given up in the ordinary way.
+        let nobody = engine.recover(Incarnation(-1), now).await.unwrap();
+        assert_eq!(nobody, None);
+
+        let node = engine.enlist("node", now, low_water).await.unwrap();
+        let seen = engine.expired_nodes(Timestamp::IN_LINE).await.unwrap();
+        assert_eq!(seen, [node], "the readers see what is committed");
+    }
 }

@@ -8,7 +8,7 @@ use super::{
     unpack,
 };
 use crate::{
-    EventId, Incarnation, Lane, StoreError, TenantId, Timestamp,
+    EventId, FailPoint, Incarnation, Lane, StoreError, TenantId, Timestamp,
     clock::wall_clock,
     node::{LaneMap, Pulse},
 };
@@ -20,7 +20,7 @@ impl Sqlite {
         lease_until: Timestamp,
         low_water: EventId,
     ) -> Result<Incarnation, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         // The lock file says that nobody else lives: whatever is enlisted here has died, however long its lease.
         sqlx::query("update node set lease_until = 0")
@@ -45,7 +45,7 @@ impl Sqlite {
         _now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Option<Pulse>, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let renewed = sqlx::query("update node set lease_until = ?, low_water = ? where incarnation = ?")
             .bind(lease_until.unix_micros())
             .bind(blob(low_water.0))
@@ -67,7 +67,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn recover(&self, node: Incarnation, now: Timestamp) -> Result<Option<u64>, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let low_water: Option<Vec<u8>> = sqlx::query_scalar(
             "delete from node where incarnation = ? and lease_until < ? returning low_water",
@@ -79,7 +79,9 @@ impl Sqlite {
         let Some(low_water) = low_water else {
             return Ok(None);
         };
+        FailPoint::RecoverBegun.pass();
         let recovered = hand_over(&mut tx, node, read_event_id(&low_water)?, now).await?;
+        FailPoint::RecoverWritten.pass();
         tx.commit().await?;
         Ok(Some(recovered))
     }
@@ -90,7 +92,7 @@ impl Sqlite {
         low_water: EventId,
         now: Timestamp,
     ) -> Result<u64, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         sqlx::query("delete from node where incarnation = ?")
             .bind(node.0)
@@ -144,6 +146,7 @@ async fn hand_over(
             .bind(node.0)
             .fetch_all(&mut *tx)
             .await?;
+    FailPoint::RecoverFreed.pass();
     let mut rows = Vec::new();
     for (tenant, id, hot, webhooks) in events {
         let (tenant, event) = (TenantId(tenant), read_event_id(&id)?);

@@ -7,7 +7,7 @@ use super::{
     retries::{DueRow, read_due},
     sql_limit,
 };
-use crate::{Due, Lane, StoreError, TenantId, Timestamp, Want, WebhookId, ordering::IN_LINE_MAX};
+use crate::{Due, FailPoint, Lane, StoreError, TenantId, Timestamp, Want, WebhookId, ordering::IN_LINE_MAX};
 
 /// Due rows of a webhook that are not the head of their queue.
 const BEHIND: &str = "select r.event_id
@@ -26,7 +26,10 @@ impl Sqlite {
         let mut due = Vec::new();
         let mut sent = false;
         for want in wants {
-            sent |= self.send_in_line(*want, now).await?;
+            if self.send_in_line(*want, now).await? {
+                FailPoint::ClaimSentInLine.pass();
+                sent = true;
+            }
             let rows: Vec<DueRow> = sqlx::query_as(
                 "select r.number, r.due_at, r.replayed_after, r.replayed_at, e.tenant_id, e.id, e.type, e.payload
                 from retry r
@@ -68,7 +71,7 @@ impl Sqlite {
         let statement = format!(
             "update retry set due_at = ?5 where lane = ?1 and webhook_id = ?2 and event_id in ({BEHIND})"
         );
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let sent = sqlx::query(sqlx::AssertSqlSafe(statement))
             .bind(want.lane.0)
             .bind(blob(want.webhook.0))
@@ -81,7 +84,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn unstick(&self, _lanes: &[Lane], now: Timestamp) -> Result<u64, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let moved = sqlx::query(
             "update retry
@@ -105,7 +108,7 @@ impl Sqlite {
         webhook: WebhookId,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         sqlx::query(
             "update retry
             set order_key = null, due_at = case when due_at = ?4 then ?3 else due_at end

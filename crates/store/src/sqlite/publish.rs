@@ -10,7 +10,7 @@ use super::{
     sql_limit,
 };
 use crate::{
-    EventId, Incarnation, StoreError, TenantId, Timestamp,
+    EventId, FailPoint, Incarnation, StoreError, TenantId, Timestamp,
     node::{EventRow, Stored},
 };
 
@@ -20,7 +20,7 @@ impl Sqlite {
         node: Incarnation,
         rows: &[EventRow],
     ) -> Result<Vec<Stored>, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let enlisted: Option<i64> = sqlx::query_scalar("select incarnation from node where incarnation = ?")
             .bind(node.0)
@@ -62,6 +62,7 @@ impl Sqlite {
             })
             .collect();
         upsert_retries(&mut tx, &spilled).await?;
+        FailPoint::PublishStoring.pass();
         tx.commit().await?;
         Ok(stored)
     }

@@ -6,8 +6,8 @@ use super::{
     Sqlite, batches, blob, ordering::promote, placeholders, read_event_id, read_uuid, sql_limit, unpack,
 };
 use crate::{
-    DeliveryId, EventId, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId, ReplayState, ReplayStep,
-    StoreError, TenantId, Timestamp, WebhookId, replay::Batch,
+    DeliveryId, EventId, FailPoint, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId, ReplayState,
+    ReplayStep, StoreError, TenantId, Timestamp, WebhookId, replay::Batch,
 };
 
 const COLUMNS: &str = "tenant_id, id, filter, rate, deliveries_max, state, matched, scheduled, cursor_event,
@@ -22,7 +22,7 @@ impl Sqlite {
         filter: &ReplayFilter,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let scheduled = schedule(&mut tx, tenant, &[id], replay, filter, now).await?;
         tx.commit().await?;
@@ -35,7 +35,7 @@ impl Sqlite {
         id: DeliveryId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         // The row of an attempt that is never made: whoever is making it meanwhile finds the key taken, and schedules
         // nothing after it.
@@ -233,7 +233,7 @@ impl Sqlite {
     ) -> Result<(), StoreError> {
         let (resumed_from, cursor) = new.resumed_from.unzip();
         let cursor = cursor.flatten();
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         sqlx::query(
             "insert into replay (tenant_id, id, filter, rate, deliveries_max, state, matched, cursor_event,
                                  cursor_webhook, resumed_from, created_at, updated_at)
@@ -294,7 +294,7 @@ impl Sqlite {
             .await?;
         let owned = |row: &SqliteRow| sqlx::Row::get::<Option<i64>, _>(row, "owner") == Some(node.0);
         if !rows.iter().all(owned) {
-            let mut writer = self.writer.lock().await;
+            let mut writer = self.writer().await?;
             sqlx::query("update replay set owner = ? where state = 0")
                 .bind(node.0)
                 .execute(&mut *writer)
@@ -305,7 +305,7 @@ impl Sqlite {
 
     pub(crate) async fn replay_batch(&self, batch: &Batch<'_>) -> Result<(ReplayStep, u64), StoreError> {
         let replay = batch.replay;
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         // The fence: still running, still this node's, and nobody has moved on since the candidates were read.
         let held: bool = sqlx::query_scalar(
@@ -332,6 +332,7 @@ impl Sqlite {
             batch.now,
         )
         .await?;
+        FailPoint::ReplayScheduled.pass();
         let total = replay.scheduled + scheduled;
         let done = batch.last || replay.deliveries_max.is_some_and(|max| total >= max);
         let state = if done {
@@ -354,6 +355,7 @@ impl Sqlite {
         .bind(blob(replay.id.0))
         .execute(&mut *tx)
         .await?;
+        FailPoint::ReplayMoved.pass();
         tx.commit().await?;
         let step = if done {
             ReplayStep::Done
@@ -371,7 +373,7 @@ impl Sqlite {
         error: Option<&str>,
         now: Timestamp,
     ) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         sqlx::query(
             "update replay set state = ?, error = ?, updated_at = ? where tenant_id = ? and id = ? and state = 0",
         )

@@ -34,7 +34,7 @@ impl Sqlite {
 
     /// Those that a result has left which was reported when its event was gone already.
     async fn remove_retries(&self, bound: EventId) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         sqlx::query("delete from retry where event_id < ?")
             .bind(blob(bound.0))
             .execute(&mut *writer)
@@ -43,7 +43,7 @@ impl Sqlite {
     }
 
     async fn remove_keys(&self, before: Timestamp) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         sqlx::query("delete from idempotency_key where created_at < ?")
             .bind(before.unix_micros())
             .execute(&mut *writer)
@@ -52,7 +52,7 @@ impl Sqlite {
     }
 
     async fn remove_step(&self, bound: EventId) -> Result<u64, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let events: Vec<(i16, i64, Vec<u8>, Vec<u8>)> = sqlx::query_as(
             "select lane, tenant_id, id, webhook_ids from event where id < ? order by id limit ?",

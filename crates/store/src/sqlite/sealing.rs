@@ -53,7 +53,7 @@ impl Sqlite {
 
     pub(crate) async fn reseal(&self, tenant: TenantId, webhook: WebhookId) -> Result<bool, StoreError> {
         let owner = Owner { tenant, webhook };
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let document: Option<String> =
             sqlx::query_scalar("select settings from webhook where tenant_id = ? and id = ?")
@@ -105,7 +105,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn wipe_free_space(&self) -> Result<(), StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         for statement in ["vacuum", "pragma wal_checkpoint(truncate)"] {
             sqlx::query(statement).execute(&mut *writer).await?;
         }

@@ -15,7 +15,7 @@ impl Sqlite {
         old_expire_at: Timestamp,
         now: Timestamp,
     ) -> Result<Rotated, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let row = sqlx::query_as(
             "update webhook set updated_at = ? where tenant_id = ? and id = ?

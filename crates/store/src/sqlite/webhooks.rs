@@ -17,7 +17,7 @@ pub(super) type WebhookRow = (Vec<u8>, String, i64, i64);
 
 impl Sqlite {
     pub(crate) async fn tenant(&self, name: &str) -> Result<TenantId, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let found = sqlx::query_scalar("select id from tenant where name = ?").bind(name);
         let id: TenantId = if let Some(id) = found.fetch_optional(&mut *tx).await? {
@@ -115,7 +115,7 @@ impl Sqlite {
             webhook: webhook.id,
         };
         let settings = self.sealer.write_settings(owner, &webhook.settings)?;
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         sqlx::query(
             "insert into webhook (tenant_id, id, settings, created_at, updated_at) values (?, ?, ?, ?, ?)",
@@ -186,7 +186,7 @@ impl Sqlite {
         change: Change<'_>,
         now: Timestamp,
     ) -> Result<Option<Webhook>, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let row: Option<WebhookRow> = sqlx::query_as(
             "select id, settings, created_at, updated_at from webhook where tenant_id = ? and id = ?",
@@ -220,7 +220,7 @@ impl Sqlite {
     }
 
     pub(crate) async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
-        let mut writer = self.writer.lock().await;
+        let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let deleted = sqlx::query("delete from webhook where tenant_id = ? and id = ?")
             .bind(tenant.0)
