@@ -73,6 +73,8 @@ pub(crate) struct Transport {
     http: Client<Connector, Full<Bytes>>,
     /// For plain http through a proxy, which reads each request.
     proxy_authorization: Option<HeaderValue>,
+    #[cfg(feature = "scripted")]
+    script: Option<crate::Script>,
 }
 
 impl Transport {
@@ -96,11 +98,23 @@ impl Transport {
         Ok(Self {
             http,
             proxy_authorization: policy.proxy.as_ref().and_then(ProxyAddress::authorization),
+            #[cfg(feature = "scripted")]
+            script: None,
         })
+    }
+
+    /// The same with a script in place of the network.
+    #[cfg(feature = "scripted")]
+    pub(crate) fn scripted(self, script: Option<crate::Script>) -> Self {
+        Self { script, ..self }
     }
 
     /// Sends, and reads the answer to its end or to the cap. The deadline is the caller's.
     pub(crate) async fn send(&self, exchange: Exchange) -> Result<Answer, ExchangeError> {
+        #[cfg(feature = "scripted")]
+        if let Some(script) = &self.script {
+            return script.answer(exchange).await;
+        }
         let is_plain = exchange.url.scheme() == "http";
         let uri: Uri = exchange
             .url

@@ -25,6 +25,8 @@ struct Shared {
     ordinary: Arc<Transport>,
     transports: SharedByKey<Policy, Transport>,
     tokens: SharedByKey<(OAuth2, Policy), TokenSource>,
+    #[cfg(feature = "scripted")]
+    script: Option<crate::Script>,
 }
 
 /// What one destination's requests are sent through. Cheap to clone.
@@ -57,6 +59,24 @@ impl Egress {
             ordinary: Arc::new(ordinary),
             transports: SharedByKey::default(),
             tokens: SharedByKey::default(),
+            #[cfg(feature = "scripted")]
+            script: None,
+        })))
+    }
+
+    /// The same rules and authorities with a script in place of the network.
+    #[cfg(feature = "scripted")]
+    pub fn scripted(&self, script: crate::Script) -> Result<Self, SetupError> {
+        let (guard, trust) = (self.0.guard.clone(), self.0.trust.clone());
+        let ordinary = Transport::new(&Policy::default(), &guard, &trust)
+            .map_err(|error| SetupError::Tls(error.to_string()))?;
+        Ok(Self(Arc::new(Shared {
+            guard,
+            trust,
+            ordinary: Arc::new(ordinary.scripted(Some(script.clone()))),
+            transports: SharedByKey::default(),
+            tokens: SharedByKey::default(),
+            script: Some(script),
         })))
     }
 
@@ -91,9 +111,12 @@ impl Egress {
         if *policy == Policy::default() {
             return Ok(Arc::clone(&self.0.ordinary));
         }
-        self.0
-            .transports
-            .find_or_make(policy, || Transport::new(policy, &self.0.guard, &self.0.trust))
+        self.0.transports.find_or_make(policy, || {
+            let transport = Transport::new(policy, &self.0.guard, &self.0.trust)?;
+            #[cfg(feature = "scripted")]
+            let transport = transport.scripted(self.0.script.clone());
+            Ok(transport)
+        })
     }
 
     /// The authorization server is reached through the same proxy. Versions and certificates are the receiver's matter.

@@ -60,11 +60,15 @@ mod policy;
 mod proxy;
 #[cfg(feature = "client")]
 mod resolver;
+#[cfg(feature = "scripted")]
+mod scripted;
 #[cfg(feature = "client")]
 mod tls;
 #[cfg(feature = "client")]
 mod tls_failure;
 
+#[cfg(feature = "scripted")]
+pub use self::scripted::{Answering, Script};
 pub use self::{
     address_rules::AddressRules,
     allowed::{AllowedTarget, NotATarget},

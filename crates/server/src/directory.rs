@@ -2,7 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 
@@ -29,6 +29,9 @@ pub(crate) struct Directory {
     registry: Arc<Registry>,
     egress: Egress,
     tenants: RwLock<HashMap<TenantId, Arc<TenantIndex>>>,
+    /// Held while webhooks are made ready: of two that did so for the same webhook at once, each would give it a gauge and a
+    /// share of the memory of its own.
+    enlivening: Mutex<()>,
     /// Of all tenants read so far.
     webhooks: RwLock<HashMap<WebhookId, Arc<LiveWebhook>>>,
 }
@@ -103,6 +106,7 @@ impl Directory {
             registry,
             egress,
             tenants: RwLock::default(),
+            enlivening: Mutex::default(),
             webhooks: RwLock::default(),
         }
     }
@@ -119,16 +123,15 @@ impl Directory {
 
     /// A tenant's webhooks, as of the last reading.
     pub(crate) async fn tenant(&self, tenant: TenantId) -> Result<Arc<TenantIndex>, StoreError> {
-        let known = self
-            .tenants
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&tenant)
-            .cloned();
-        match known {
+        match self.known(tenant) {
             Some(index) => Ok(index),
             None => self.reload(tenant).await,
         }
+    }
+
+    fn known(&self, tenant: TenantId) -> Option<Arc<TenantIndex>> {
+        let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        tenants.get(&tenant).cloned()
     }
 
     /// A webhook of any tenant read so far.
@@ -143,6 +146,11 @@ impl Directory {
     /// Reads a tenant's webhooks again.
     pub(crate) async fn reload(&self, tenant: TenantId) -> Result<Arc<TenantIndex>, StoreError> {
         let read = self.store.tenant_webhooks(tenant).await?;
+        let _alone = self.enlivening.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(newer) = self.known(tenant).filter(|known| known.version > read.version) {
+            // Two readings overtook each other. Nothing of this one may be used, its limits neither.
+            return Ok(newer);
+        }
         let mut live = Vec::with_capacity(read.webhooks.len());
         let mut unusable = HashSet::new();
         for webhook in read.webhooks {
@@ -156,10 +164,6 @@ impl Directory {
         }
         let index = Arc::new(TenantIndex::build(read.version, live, unusable));
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(newer) = tenants.get(&tenant).filter(|known| known.version > index.version) {
-            // Two readings overtook each other.
-            return Ok(Arc::clone(newer));
-        }
         tenants.insert(tenant, Arc::clone(&index));
         let mut webhooks = self.webhooks.write().unwrap_or_else(PoisonError::into_inner);
         webhooks.retain(|_, live| live.webhook.tenant != tenant);
@@ -196,7 +200,9 @@ impl Directory {
         let expired = tenants
             .iter()
             .filter(|(_, index)| index.secret_expires_at().is_some_and(|expiry| expiry <= now));
-        expired.map(|(tenant, _)| *tenant).collect()
+        let mut expired: Vec<TenantId> = expired.map(|(tenant, _)| *tenant).collect();
+        expired.sort_unstable();
+        expired
     }
 
     fn enliven(&self, webhook: SigningWebhook) -> Option<Arc<LiveWebhook>> {

@@ -19,6 +19,8 @@ mod engine;
 mod lifecycle;
 mod maintenance;
 mod matching;
+#[cfg(test)]
+mod simulation;
 
 pub use self::{
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},

@@ -15,7 +15,7 @@ use crate::{
     alerts::Alerts,
     api::{Handshaker, Limits, Service, SharedService},
     directory::Directory,
-    engine::Engine,
+    engine::{Engine, Pace},
     maintenance,
 };
 
@@ -91,7 +91,14 @@ impl Server {
         let registry = Arc::clone(&config.registry);
         let egress = Egress::new(Guard::with_resolver(config.egress, config.resolver))?;
         let directory = Arc::new(Directory::new(store.clone(), config.registry, egress.clone()));
-        let engine = Engine::start(store.clone(), config.node, config.engine, Arc::clone(&directory)).await?;
+        let engine = Engine::start(
+            store.clone(),
+            config.node,
+            config.engine,
+            Pace::default(),
+            Arc::clone(&directory),
+        )
+        .await?;
 
         let alerts = Alerts::start(&store, engine.node(), &directory, engine.intake(), &config.alerts);
 

@@ -91,6 +91,16 @@ pub struct Clock(Kind);
 enum Kind {
     Anchored(Arc<Anchor>),
     Manual(Arc<watch::Sender<Timestamp>>),
+    #[cfg(feature = "simulation")]
+    Timers(Timers),
+}
+
+/// Time at the store was `start` when the runtime's was `origin`.
+#[cfg(feature = "simulation")]
+#[derive(Clone, Copy, Debug)]
+struct Timers {
+    start: Timestamp,
+    origin: tokio::time::Instant,
 }
 
 /// Time at the store is `offset_micros` plus what the monotonic clock says.
@@ -117,6 +127,16 @@ impl Clock {
         Self(Kind::Manual(Arc::new(watch::Sender::new(start))))
     }
 
+    /// A clock that begins at `start` and goes with the timers of the runtime that this is called in. Where their time is
+    /// paused it moves when everybody waits.
+    #[cfg(feature = "simulation")]
+    pub fn of_timers(start: Timestamp) -> Self {
+        Self(Kind::Timers(Timers {
+            start,
+            origin: tokio::time::Instant::now(),
+        }))
+    }
+
     /// The moment it is.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -130,23 +150,31 @@ impl Clock {
                 )
             }
             Kind::Manual(now) => *now.borrow(),
+            #[cfg(feature = "simulation")]
+            Kind::Timers(timers) => timers.start.plus(timers.origin.elapsed()),
         }
     }
 
     /// Returns once it is `moment` or later.
     pub async fn sleep_until(&self, moment: Timestamp) {
         match &self.0 {
-            Kind::Anchored(_) => loop {
-                let left = moment.since(self.now());
-                if left.is_zero() {
-                    return;
-                }
-                tokio::time::sleep(left).await;
-            },
+            Kind::Anchored(_) => self.sleep_on_timers(moment).await,
+            #[cfg(feature = "simulation")]
+            Kind::Timers(_) => self.sleep_on_timers(moment).await,
             Kind::Manual(now) => {
                 // The sender lives in `self`, so waiting cannot fail.
                 let _ = now.subscribe().wait_for(|now| *now >= moment).await;
             }
+        }
+    }
+
+    async fn sleep_on_timers(&self, moment: Timestamp) {
+        loop {
+            let left = moment.since(self.now());
+            if left.is_zero() {
+                return;
+            }
+            tokio::time::sleep(left).await;
         }
     }
 

@@ -10,6 +10,7 @@ use crate::{
     ReplayState, ReplayStep, Rotated, Stop, StoreAddress, StoreError, TenantId, TenantWebhooks, Timestamp,
     Upcoming, Want, Webhook, WebhookId,
     delivery::Facts,
+    id::Minter,
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
     replay::Batch,
@@ -22,6 +23,8 @@ use crate::{
 pub(crate) enum Engine {
     Postgres(Postgres),
     Sqlite(Sqlite),
+    #[cfg(feature = "simulation")]
+    Simulated(crate::simulation::Simulated),
 }
 
 /// Writes a method that both engines have.
@@ -32,6 +35,10 @@ macro_rules! both {
             match self {
                 Self::Postgres(engine) => engine.$name($($arg),*).await,
                 Self::Sqlite(engine) => engine.$name($($arg),*).await,
+                #[cfg(feature = "simulation")]
+                Self::Simulated(engine) => {
+                    engine.run(stringify!($name), engine.sqlite.$name($($arg),*)).await
+                }
             }
         }
     };
@@ -49,6 +56,17 @@ impl Engine {
         match self {
             Self::Postgres(_) => "postgresql",
             Self::Sqlite(_) => "sqlite",
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => "sqlite",
+        }
+    }
+
+    /// Makes ids.
+    pub(crate) fn minter(&self) -> Minter {
+        match self {
+            Self::Postgres(_) | Self::Sqlite(_) => Minter::new(),
+            #[cfg(feature = "simulation")]
+            Self::Simulated(engine) => engine.minter(),
         }
     }
 
@@ -57,6 +75,8 @@ impl Engine {
         match self {
             Self::Postgres(_) => 2,
             Self::Sqlite(_) => 1,
+            #[cfg(feature = "simulation")]
+            Self::Simulated(_) => 1,
         }
     }
 

@@ -113,8 +113,8 @@ impl Minter {
         }
     }
 
-    #[cfg(test)]
-    fn seeded(seed: u64) -> Self {
+    #[cfg(any(test, feature = "simulation"))]
+    pub(crate) fn seeded(seed: u64) -> Self {
         use rand::SeedableRng as _;
         Self {
             last: 0,

@@ -40,6 +40,8 @@ mod replay;
 mod retry;
 mod sealing;
 mod secrets;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod sqlite;
 mod stop;
 mod store;

@@ -18,7 +18,7 @@
 //! the index range that looks for what is due.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -80,7 +80,7 @@ struct State {
     /// Webhooks with ordered rows in this node's lanes. One that is missing here is claimed from a little later.
     ordered: HashSet<WebhookId>,
     /// Those with a new head or a new row since they were looked at.
-    ready: HashMap<WebhookId, Lane>,
+    ready: BTreeMap<WebhookId, Lane>,
 }
 
 impl Queues {

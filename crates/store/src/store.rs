@@ -131,14 +131,30 @@ impl Store {
     ) -> Result<Self, StoreError> {
         let sealer = Sealer::new(keys);
         let engine = Engine::open(address, sealer.clone()).await?;
+        Self::start(engine, clock, &sealer).await
+    }
+
+    /// The embedded store as a script wants it, without its syncs to the disk.
+    #[cfg(feature = "simulation")]
+    pub async fn open_simulated(
+        path: &std::path::Path,
+        clock: Clock,
+        script: crate::simulation::Script,
+    ) -> Result<Self, StoreError> {
+        let sealer = Sealer::new(None);
+        let simulated = crate::simulation::Simulated::open(path, sealer.clone(), script)?;
+        Self::start(Engine::Simulated(simulated), clock, &sealer).await
+    }
+
+    async fn start(engine: Engine, clock: Clock, sealer: &Sealer) -> Result<Self, StoreError> {
         sealer.check(&engine.encryption_keys_in_use().await?)?;
         clock.anchor(engine.now().await?, std::time::Instant::now());
         engine.prepare(clock.now()).await?;
         Ok(Self {
             inner: Arc::new(Inner {
+                minter: std::sync::Mutex::new(engine.minter()),
                 engine,
                 clock,
-                minter: std::sync::Mutex::new(Minter::new()),
             }),
         })
     }

@@ -1,9 +1,10 @@
 //! One attempt: render, sign, send, read, classify, decide, report.
 
 use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     panic::AssertUnwindSafe,
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -15,6 +16,7 @@ use hookwright_store::{
     Outcome, Slot, Timestamp, WebhookId,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, header};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -159,7 +161,7 @@ impl AttemptContext {
             wanted_at: job.wanted_at(),
             at: ended_at,
             wait_until: report.wait_until,
-            random: rand::random(),
+            random: chance(job),
         };
         let next = match decide(&ended, &live.retry) {
             Decision::Delivered => Next::Delivered,
@@ -242,6 +244,7 @@ impl AttemptContext {
         let mut running = std::pin::pin!(live.send(exchange));
         if job.origin == Origin::Publish && deadline > PARK_AFTER {
             tokio::select! {
+                biased;
                 result = &mut running => return Some(result),
                 () = self.interrupt.cancelled() => return None,
                 () = tokio::time::sleep(PARK_AFTER) => {
@@ -253,6 +256,7 @@ impl AttemptContext {
             }
         }
         tokio::select! {
+            biased;
             result = running => Some(result),
             () = self.interrupt.cancelled() => None,
         }
@@ -310,6 +314,16 @@ fn delivery_of(job: &Job) -> DeliveryId {
         event: job.event.id,
         webhook: job.webhook,
     }
+}
+
+/// A number from 0 to 1 that differs between the attempts of a delivery and between deliveries, and for one attempt is always
+/// the same. Ids are random enough to spread what fails together.
+fn chance(job: &Job) -> f64 {
+    let mut hash = DefaultHasher::new();
+    (job.event.id, job.webhook, job.number).hash(&mut hash);
+    // As many bits as a number of this kind has exactly.
+    let bits = u32::try_from(hash.finish() >> 32).unwrap_or(u32::MAX);
+    f64::from(bits) / f64::from(u32::MAX)
 }
 
 /// What a future gives, or the message of its panic.

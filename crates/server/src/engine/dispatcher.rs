@@ -3,18 +3,19 @@
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, HashMap},
+    hash::{BuildHasherDefault, DefaultHasher},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use hookwright_store::{Accepted, EventId, Node, Origin, TenantId, Timestamp, WebhookId};
 use tokio::{
     sync::{Notify, mpsc},
     task::{Id, JoinError, JoinSet},
-    time::MissedTickBehavior,
+    time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -49,7 +50,8 @@ pub(super) struct Dispatcher {
     nodes: Arc<AtomicUsize>,
     /// Told when the poller may claim more of a webhook that it wanted more of.
     room: Arc<Notify>,
-    queues: HashMap<WebhookId, Queue>,
+    /// Ids are random already: a hash of its own for each process would only make each process look at them in another order.
+    queues: HashMap<WebhookId, Queue, BuildHasherDefault<DefaultHasher>>,
     turns: [Turns; 2],
     places: Places,
     per_webhook_max: u32,
@@ -85,7 +87,7 @@ impl Dispatcher {
             failing: shared.failing,
             nodes: shared.nodes,
             room: shared.room,
-            queues: HashMap::new(),
+            queues: HashMap::default(),
             turns: [Turns::default(), Turns::default()],
             places: Places::new(limits.attempts_max),
             per_webhook_max: u32::try_from(limits.attempts_per_webhook_max).unwrap_or(u32::MAX),
@@ -112,21 +114,23 @@ impl Dispatcher {
             let alarm = self.alarms.peek().map(|Reverse((moment, _))| *moment);
             let mut sweeps = false;
             tokio::select! {
+                // What comes rarely first. Publishes come last but for results, and those are all seen to below.
+                biased;
                 () = stop.cancelled() => break,
-                Some(ended) = self.attempts.join_next_with_id() => self.ended(ended, clock.now()),
-                _ = accepted.recv_many(&mut events, TAKE_MAX) => {
-                    let now = clock.now();
-                    events.drain(..).flat_map(jobs).for_each(|job| self.enqueue(job, now));
-                }
+                Some(()) = rejoined.recv() => self.return_waiting(),
+                _ = sweep.tick() => sweeps = true,
+                () = wait_for(&clock, alarm) => {}
                 Some(jobs) = claimed.recv() => {
                     let now = clock.now();
                     for job in jobs {
                         self.enqueue(job, now);
                     }
                 }
-                Some(()) = rejoined.recv() => self.return_waiting(),
-                () = wait_for(&clock, alarm) => {}
-                _ = sweep.tick() => sweeps = true,
+                _ = accepted.recv_many(&mut events, TAKE_MAX) => {
+                    let now = clock.now();
+                    events.drain(..).flat_map(jobs).for_each(|job| self.enqueue(job, now));
+                }
+                Some(ended) = self.attempts.join_next_with_id() => self.ended(ended, clock.now()),
             }
             let now = clock.now();
             while let Some(ended) = self.attempts.try_join_next_with_id() {
@@ -256,6 +260,12 @@ impl Dispatcher {
                 continue;
             }
             queue.in_turns[class as usize] = false;
+            // Its limits may have changed while it waited for a place.
+            let nodes = self.nodes.load(Ordering::Relaxed);
+            if queue.flow.refresh(&queue.gauge, self.per_webhook_max, nodes, now) {
+                queue.is_noted = false;
+                self.failing.recovered(queue.tenant, webhook);
+            }
             let starts = queue.readiness(now) == Readiness::Ready && queue.permits(class);
             if starts && let Some(job) = queue.pop(class) {
                 let running = Running {

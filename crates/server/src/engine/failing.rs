@@ -100,9 +100,10 @@ impl Keeper {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let result = tokio::select! {
-                Some(change) = self.changes.recv() => self.write(change).await,
-                _ = ticks.tick() => self.refresh().await,
+                biased;
                 () = stop.cancelled() => break,
+                _ = ticks.tick() => self.refresh().await,
+                Some(change) = self.changes.recv() => self.write(change).await,
             };
             log(result);
         }

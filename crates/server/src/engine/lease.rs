@@ -27,6 +27,7 @@ pub(super) async fn run(
     let mut last = Heartbeat::default();
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }

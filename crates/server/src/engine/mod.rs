@@ -75,6 +75,24 @@ impl Default for EngineLimits {
     }
 }
 
+/// How often the engine looks for what nobody tells it about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Retry rows that other nodes wrote.
+    pub(crate) polls: Duration,
+    /// Replay jobs that other nodes made or left, while this one has none.
+    pub(crate) replays: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self {
+            polls: Duration::from_millis(500),
+            replays: Duration::from_millis(500),
+        }
+    }
+}
+
 /// A running engine.
 #[derive(Debug)]
 pub(crate) struct Engine {
@@ -99,6 +117,7 @@ impl Engine {
         store: Store,
         options: NodeOptions,
         limits: EngineLimits,
+        pace: Pace,
         directory: Arc<Directory>,
     ) -> Result<Self, StoreError> {
         let (accepted, accepted_queue) = mpsc::unbounded_channel();
@@ -157,6 +176,7 @@ impl Engine {
             memory,
             memory_kib_max: limits.memory_kib_max,
             room,
+            every: pace.polls,
             claimed,
         };
         let poller = tokio::spawn(poller.run(stop_claiming.clone()));
@@ -170,7 +190,11 @@ impl Engine {
             stop_lease.clone(),
         ));
 
-        let replays = tokio::spawn(replay::run(Arc::clone(&node), stop_claiming.clone()));
+        let replays = tokio::spawn(replay::run(
+            Arc::clone(&node),
+            pace.replays,
+            stop_claiming.clone(),
+        ));
 
         Ok(Self {
             node,

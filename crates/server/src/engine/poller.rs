@@ -1,18 +1,13 @@
 //! Brings due retries from the store to the dispatcher.
 
-use std::{
-    collections::HashMap,
-    pin::Pin,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, pin::Pin, sync::Arc, time::Duration};
 
 use hookwright_store::{
     Clock, Due, End, Finish, Node, Origin, Slot, StoreError, Timestamp, Upcoming, Want, WebhookId,
 };
 use tokio::{
     sync::{Notify, Semaphore, mpsc},
-    time::Sleep,
+    time::{Instant, Sleep},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -23,8 +18,10 @@ use super::{
 };
 use crate::directory::Directory;
 
-/// How often to look for rows that other nodes wrote.
-const POLL_EVERY: Duration = Duration::from_millis(500);
+/// How long to wait after the first look that fails.
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+/// The longest wait before the next look while there is more than could be taken.
+const BACKLOG_PAUSE_MAX: Duration = Duration::from_millis(500);
 /// How soon to look again while there was more than could be taken.
 const BACKLOG_PAUSE: Duration = Duration::from_millis(10);
 /// A look may take this share of the time at most: with very many webhooks that wait, looks become rarer.
@@ -43,6 +40,8 @@ pub(super) struct Poller {
     pub(super) memory_kib_max: usize,
     /// A webhook of which more was wanted has room again.
     pub(super) room: Arc<Notify>,
+    /// How often to look for rows that other nodes wrote.
+    pub(super) every: Duration,
     pub(super) claimed: mpsc::Sender<Vec<Job>>,
 }
 
@@ -50,7 +49,7 @@ pub(super) struct Poller {
 type Reserved = HashMap<WebhookId, (Arc<Gauge>, Vec<Slot>)>;
 
 /// When to look again.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Outlook {
     /// The next row is due then.
     alarm: Option<Timestamp>,
@@ -60,42 +59,39 @@ struct Outlook {
 
 impl Poller {
     pub(super) async fn run(self, stop: CancellationToken) {
-        let mut backoff = POLL_EVERY;
+        let mut backoff = BACKOFF_MIN;
         loop {
             let started = Instant::now();
-            let outlook = match self.run_once().await {
+            let (outlook, rest) = match self.run_once().await {
                 Ok(outlook) => {
-                    backoff = POLL_EVERY;
-                    outlook
+                    backoff = BACKOFF_MIN;
+                    (outlook, self.every)
                 }
                 Err(error) => {
                     tracing::error!(%error, "due retries could not be read");
+                    let rest = backoff;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
-                    Outlook {
-                        alarm: None,
-                        backlog: false,
-                    }
+                    (Outlook::default(), rest)
                 }
             };
             let backlog_pause = BACKLOG_PAUSE.max(started.elapsed() * BACKLOG_PAUSE_PER_LOOK);
-            let pause = if outlook.backlog {
-                backlog_pause.min(POLL_EVERY)
-            } else {
-                backoff
-            };
+            let backlog_pause = backlog_pause.min(BACKLOG_PAUSE_MAX);
+            let pause = if outlook.backlog { backlog_pause } else { rest };
             let mut pause = std::pin::pin!(tokio::time::sleep(pause));
             loop {
                 tokio::select! {
+                    // In line comes last: under load there is always somebody, and all others wait for the look.
+                    biased;
                     () = stop.cancelled() => return,
                     () = &mut pause => break,
                     () = wait_for(&self.clock, outlook.alarm) => break,
                     // A burst of failures is one look, not one each. Whoever is next in line is not kept waiting for it.
                     () = self.node.rescheduled() => sooner(pause.as_mut(), BACKLOG_PAUSE),
-                    () = self.room.notified() => sooner(pause.as_mut(), backlog_pause.min(POLL_EVERY)),
+                    () = self.room.notified() => sooner(pause.as_mut(), backlog_pause),
                     // Only these webhooks are looked at, and at once: each waits for nothing but this look.
                     next = self.node.next_in_line() => {
                         match self.take(self.attemptable(next), None).await {
-                            Ok(outlook) if outlook.backlog => sooner(pause.as_mut(), backlog_pause.min(POLL_EVERY)),
+                            Ok(outlook) if outlook.backlog => sooner(pause.as_mut(), backlog_pause),
                             Ok(_) => {}
                             Err(error) => {
                                 tracing::error!(%error, "the next deliveries in order could not be read");
@@ -150,7 +146,7 @@ impl Poller {
             *counts.entry(claim.webhook).or_default() += 1;
             match slots.get_mut(&claim.webhook).and_then(|(_, slots)| slots.pop()) {
                 Some(slot) => jobs.push(job(claim, slot)),
-                None => self.of_unknown_webhook(claim).await?,
+                None => self.of_unknown_webhook(claim).await,
             }
         }
         // Slots that are left over are given back before anybody is told what there is room for.
@@ -219,34 +215,41 @@ impl Poller {
     }
 
     /// A delivery whose webhook is not in memory: after reading its tenant's webhooks it is due again, or cancelled.
-    async fn of_unknown_webhook(&self, due: Due) -> Result<(), StoreError> {
-        let tenant = due.event.tenant;
-        let mut index = self.directory.tenant(tenant).await?;
-        if self.directory.webhook(due.webhook).is_none() && !index.is_unusable(due.webhook) {
-            index = self.directory.reload(tenant).await?;
-        }
-        let end = match self.directory.webhook(due.webhook) {
-            Some(_) => End::Released(due.due_at),
-            // An event that was acknowledged is not given up because a node was started without a folder.
-            None if index.is_unusable(due.webhook) => End::Released(self.clock.now().plus(UNUSABLE_PAUSE)),
-            None => End::Cancelled,
-        };
+    async fn of_unknown_webhook(&self, due: Due) {
+        // Whatever comes of it, it was claimed, and nobody looks at it again before it is finished.
+        let end = self.end_of_unknown(&due).await.unwrap_or_else(|error| {
+            tracing::error!(%error, "the webhooks of a tenant could not be read");
+            End::Released(self.clock.now().plus(BACKOFF_MIN))
+        });
         let delivery = due.id();
         let finish = Finish {
-            tenant,
+            tenant: due.event.tenant,
             delivery,
             number: due.number,
             origin: Origin::Retry,
             end,
         };
         self.node.finisher().finish(finish).await;
-        Ok(())
+    }
+
+    async fn end_of_unknown(&self, due: &Due) -> Result<End, StoreError> {
+        let tenant = due.event.tenant;
+        let mut index = self.directory.tenant(tenant).await?;
+        if self.directory.webhook(due.webhook).is_none() && !index.is_unusable(due.webhook) {
+            index = self.directory.reload(tenant).await?;
+        }
+        Ok(match self.directory.webhook(due.webhook) {
+            Some(_) => End::Released(due.due_at),
+            // An event that was acknowledged is not given up because a node was started without a folder.
+            None if index.is_unusable(due.webhook) => End::Released(self.clock.now().plus(UNUSABLE_PAUSE)),
+            None => End::Cancelled,
+        })
     }
 }
 
 /// Ends a pause after this time if it would last longer.
 fn sooner(pause: Pin<&mut Sleep>, wait: Duration) {
-    let end = tokio::time::Instant::now() + wait;
+    let end = Instant::now() + wait;
     if end < pause.deadline() {
         pause.reset(end);
     }

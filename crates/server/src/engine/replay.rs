@@ -3,19 +3,14 @@
 //! A step is one transaction of the store, which moves the job's cursor and schedules what lies behind it. So there is
 //! nothing to save when the node stops, and nothing to repair when it dies.
 
-use std::{
-    collections::HashMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use hookwright_store::{Node, Replay, ReplayId, ReplayStep, StoreError};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// How often a job gets a step, and jobs of nodes that are gone are looked for.
 const EVERY: Duration = Duration::from_millis(200);
-/// How often jobs are looked for while this node has none.
-const IDLE: Duration = Duration::from_millis(500);
 /// Deliveries of one step at most, so that no transaction holds a writer up for long. Ten steps a tick reach the largest
 /// rate there is.
 const STEP_MAX: usize = 200;
@@ -43,7 +38,8 @@ impl Allowance {
     }
 }
 
-pub(super) async fn run(node: Arc<Node>, stop: CancellationToken) {
+/// `idle`: how often jobs are looked for while this node has none.
+pub(super) async fn run(node: Arc<Node>, idle: Duration, stop: CancellationToken) {
     let mut allowances: HashMap<ReplayId, Allowance> = HashMap::new();
     loop {
         let running = match tick(&node, &mut allowances, &stop).await {
@@ -54,8 +50,9 @@ pub(super) async fn run(node: Arc<Node>, stop: CancellationToken) {
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(if running > 0 { EVERY } else { IDLE }) => {}
+            () = tokio::time::sleep(if running > 0 { EVERY } else { idle }) => {}
         }
     }
 }

@@ -29,6 +29,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
             return;
         }
         FailPoint::FinishGathered.pass();
+        shared.keep_parked(&batch);
         write(&shared, &batch).await;
         FailPoint::FinishCommitted.pass();
         // Only now may the low-water mark pass these events and may their retry rows be claimed again.
@@ -114,18 +115,23 @@ fn rounds(batch: &[Finish]) -> Vec<Vec<&Finish>> {
 }
 
 impl Shared {
+    /// What is parked stays with this node, which must not claim it a second time once its row is due. To be called before
+    /// there is a row: written late, it is due at once, and may be claimed before the writer hears that it is written.
+    fn keep_parked(&self, batch: &[Finish]) {
+        let mut claimed = self.claimed();
+        for finish in batch {
+            if matches!(finish.end, End::Parked(_)) {
+                claimed.insert(finish.tenant.lane(), finish.delivery);
+            }
+        }
+    }
+
     fn settle(&self, batch: &[Finish]) {
         let mut tracker = self.tracker();
         let mut claimed = self.claimed();
         for finish in batch {
             match (&finish.end, finish.origin) {
-                // It stays with this node, which must not claim it a second time once its row is due.
-                (End::Parked(_), origin) => {
-                    claimed.insert(finish.tenant.lane(), finish.delivery);
-                    if origin == Origin::Publish {
-                        tracker.settle(finish.delivery.event);
-                    }
-                }
+                (End::Parked(_), Origin::Retry) => {}
                 (_, Origin::Publish) => tracker.settle(finish.delivery.event),
                 (_, Origin::Retry) => claimed.remove(finish.delivery),
             }

@@ -23,12 +23,13 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicI64, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use tokio::{
     sync::{Mutex as AsyncMutex, Notify, mpsc, oneshot},
     task::JoinSet,
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -163,7 +164,7 @@ impl Node {
             lease_until: Mutex::new(sent),
             stop_publishing: CancellationToken::new(),
             stop_finishing: CancellationToken::new(),
-            tracker: Mutex::new(Tracker::new()),
+            tracker: Mutex::new(Tracker::new(store.engine().minter())),
             claimed: Mutex::new(Claimed::default()),
             lanes: AsyncMutex::new(Lanes::default()),
             store,
@@ -447,7 +448,9 @@ impl Shared {
         if let Some(pulse) = pulse {
             FailPoint::LeaseRenewed.pass();
             *self.lease_until.lock().unwrap_or_else(PoisonError::into_inner) = sent + self.options.lease;
-            self.store.clock().anchor(pulse.store_now, Instant::now());
+            self.store
+                .clock()
+                .anchor(pulse.store_now, Instant::now().into_std());
         }
         Ok(pulse)
     }

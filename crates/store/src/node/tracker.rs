@@ -22,9 +22,9 @@ struct Open {
 }
 
 impl Tracker {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(minter: Minter) -> Self {
         Self {
-            minter: Minter::new(),
+            minter,
             open: VecDeque::new(),
         }
     }
@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn the_low_water_mark_never_passes_an_unsettled_event() {
         let now = Timestamp::from_unix_micros(1_800_000_000_000_000);
-        let mut tracker = Tracker::new();
+        let mut tracker = Tracker::new(Minter::new());
         let first = tracker.mint(now, 2);
         let second = tracker.mint(now, 1);
         assert_eq!(tracker.low_water(now), first);
@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn an_event_without_deliveries_in_memory_does_not_hold_the_mark_back() {
         let now = Timestamp::from_unix_micros(1_800_000_000_000_000);
-        let mut tracker = Tracker::new();
+        let mut tracker = Tracker::new(Minter::new());
         let event = tracker.mint(now, 0);
         assert!(tracker.low_water(now) > event);
         let unstored = tracker.mint(now, 3);

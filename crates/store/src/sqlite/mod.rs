@@ -55,12 +55,26 @@ pub(crate) struct Sqlite {
 
 impl Sqlite {
     pub(crate) async fn open(path: &Path, sealer: Sealer) -> Result<Self, StoreError> {
+        Self::open_with(path, sealer, SqliteSynchronous::Full).await
+    }
+
+    /// Survives the end of the process and not that of the machine.
+    #[cfg(feature = "simulation")]
+    pub(crate) async fn open_unsynced(path: &Path, sealer: Sealer) -> Result<Self, StoreError> {
+        Self::open_with(path, sealer, SqliteSynchronous::Off).await
+    }
+
+    async fn open_with(
+        path: &Path,
+        sealer: Sealer,
+        synchronous: SqliteSynchronous,
+    ) -> Result<Self, StoreError> {
         let lock = lock(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Full)
+            .synchronous(synchronous)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT)
             .statement_cache_capacity(256)
