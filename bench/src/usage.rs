@@ -172,7 +172,8 @@ mod tests {
     #[test]
     fn this_process_can_be_measured() {
         let pid = process::id();
-        assert!(peak_memory(pid).unwrap() >= memory(pid).unwrap());
+        // Not compared with each other: other tests allocate between the two readings.
+        assert!(peak_memory(pid).unwrap() > 100 << 10);
         assert!(memory(pid).unwrap() > 100 << 10);
         assert!(family_memory(pid).unwrap() > 100 << 10);
         let own = cpu_micros(pid).unwrap();
