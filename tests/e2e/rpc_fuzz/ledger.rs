@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use hookwright_proto::v1;
+use hookwright_proto::v1::{self, publish_stream_response::Result as Answered};
 use prost_reflect::DynamicMessage;
 
 use crate::harness::Client;
@@ -37,6 +37,12 @@ impl Ledger {
             "Publish" => {
                 let answer: v1::PublishResponse = answer.transcode_to().unwrap();
                 assert_eq!(self.events.insert(answer.event_id), !answer.duplicate);
+            }
+            "PublishStream" => {
+                let answer: v1::PublishStreamResponse = answer.transcode_to().unwrap();
+                if let Answered::Published(answer) = answer.result.unwrap() {
+                    assert_eq!(self.events.insert(answer.event_id), !answer.duplicate);
+                }
             }
             "SendTest" => {
                 let answer: v1::SendTestResponse = answer.transcode_to().unwrap();
