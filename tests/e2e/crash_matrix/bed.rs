@@ -6,11 +6,11 @@ use hookwright_proto::v1;
 use hookwright_store::StoreAddress;
 
 use super::{
+    PATIENCE,
     log::{Log, Name},
     publishers::Publishers,
     receivers::{Kind, Receivers},
     tally::{Tally, check_alerts, check_order, owed},
-    within_patience,
 };
 use crate::{
     harness::{register, webhook},
@@ -136,7 +136,8 @@ impl Bed {
                 tokio::task::yield_now().await;
             }
         };
-        within_patience("every delivery ends", settled).await;
+        let in_time = tokio::time::timeout(PATIENCE, settled).await.is_ok();
+        assert!(in_time, "not every delivery ends: {}", log.left_over().await);
         let account = log.account().await;
         for event in &acknowledged {
             let name = Name {

@@ -100,6 +100,33 @@ impl Log {
         rows == [(0, 0)]
     }
 
+    /// What has not come to its end, for whoever has to find out why.
+    pub(super) async fn left_over(&mut self) -> String {
+        let rows: Vec<(i64, i64, i64, i64)> = fetch_all!(
+            self,
+            "select cast((select coalesce(sum({destinations}), 0) from event) as bigint)
+                  - (select count(*) from (select distinct webhook_id, event_id from attempt
+                                           where verdict in (0, 2)) ended),
+                    (select count(*) from retry), (select count(*) from notice),
+                    (select count(*) from replay where state = 0)"
+                .to_owned()
+        )
+        .unwrap();
+        let unattempted: Vec<(String, i64)> = fetch_all!(
+            self,
+            "select {id}, owner from event
+            where not exists (select 1 from attempt where attempt.event_id = event.id)
+              and not exists (select 1 from retry where retry.event_id = event.id)
+              and {destinations} > 0"
+                .to_owned()
+        )
+        .unwrap();
+        format!(
+            "(deliveries without an end, retry rows, notices, replays) are {rows:?}; of nobody, with their owners: \
+             {unattempted:?}"
+        )
+    }
+
     pub(super) async fn account(&mut self) -> Account {
         let rows: Vec<(String, String)> = fetch_all!(
             self,
