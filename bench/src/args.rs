@@ -197,6 +197,9 @@ pub(crate) struct Publishing {
     /// Gives each publish an idempotency key, which a repetition of it shares
     #[arg(long)]
     pub(crate) idempotency_keys: bool,
+    /// Publishes over one `PublishStream` for each connection, and not with a call for each event
+    #[arg(long)]
+    pub(crate) stream: bool,
 }
 
 #[derive(Debug, Args)]

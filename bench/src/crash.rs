@@ -81,6 +81,7 @@ async fn crash(args: &CrashArgs, bed: &mut Bed) -> Result<Document> {
         targets: vec![spec.url()],
         connections: common.publishing.connections,
         threads: common.publishing.publisher_threads,
+        stream: common.publishing.stream,
         event_type: EVENT_TYPE.into(),
         payload_bytes: common.publishing.payload_bytes,
         idempotency_keys: common.publishing.idempotency_keys,

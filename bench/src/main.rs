@@ -56,6 +56,7 @@ mod series;
 mod service;
 mod soak;
 mod store;
+mod stream;
 mod takeover;
 mod timeline;
 mod usage;

@@ -150,6 +150,7 @@ async fn measure(
         targets: vec![spec.url()],
         connections: common.publishing.connections,
         threads: common.publishing.publisher_threads,
+        stream: common.publishing.stream,
         event_type: EVENT_TYPE.into(),
         payload_bytes: common.publishing.payload_bytes,
         idempotency_keys: false,

@@ -148,6 +148,7 @@ async fn measure(args: &NodesArgs, count: u16, bed: &mut Bed) -> Result<Cluster>
         targets: services.iter().map(|(_, spec)| spec.url()).collect(),
         connections: common.publishing.connections,
         threads: common.publishing.publisher_threads,
+        stream: common.publishing.stream,
         event_type: EVENT_TYPE.into(),
         payload_bytes: common.publishing.payload_bytes,
         idempotency_keys: false,

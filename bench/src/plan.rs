@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     /// Connections to each target.
     pub(crate) connections: u16,
     pub(crate) threads: u16,
+    /// Whether a connection has one stream, and not a call for each event.
+    pub(crate) stream: bool,
     pub(crate) event_type: String,
     pub(crate) payload_bytes: usize,
     pub(crate) idempotency_keys: bool,

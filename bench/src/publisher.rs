@@ -24,6 +24,7 @@ use crate::{
     payload::Payloads,
     plan::{Load, Plan},
     records::{self, Publication},
+    stream::StreamClient,
 };
 
 /// Reads a plan from standard input and carries it out.
@@ -69,8 +70,15 @@ pub(crate) struct Publisher {
 
 #[derive(Debug)]
 struct Client {
-    client: WebhookServiceClient<Channel>,
+    how: How,
     target: u16,
+}
+
+/// How events go over a connection.
+#[derive(Debug)]
+enum How {
+    OneByOne(WebhookServiceClient<Channel>),
+    Streamed(StreamClient),
 }
 
 impl Publisher {
@@ -81,10 +89,13 @@ impl Publisher {
                 let channel = Endpoint::from_shared(address.clone())?
                     .connect_timeout(CONNECT_TIMEOUT)
                     .connect_lazy();
-                clients.push(Client {
-                    client: WebhookServiceClient::new(channel),
-                    target,
-                });
+                let client = WebhookServiceClient::new(channel);
+                let how = if plan.stream {
+                    How::Streamed(StreamClient::new(client))
+                } else {
+                    How::OneByOne(client)
+                };
+                clients.push(Client { how, target });
             }
         }
         Ok(Self {
@@ -150,15 +161,27 @@ impl Publisher {
         } else {
             String::new()
         };
-        let mut request = Request::new(PublishRequest {
+        let event = PublishRequest {
             event_type: self.event_type.clone(),
             payload: self.payloads.payload(sequence),
             idempotency_key,
             ..PublishRequest::default()
-        });
-        request.set_timeout(ATTEMPT_TIMEOUT);
-        let answer = client.client.clone().publish(request).await;
-        (client.target, answer.map(tonic::Response::into_inner))
+        };
+        let answer = match &client.how {
+            How::OneByOne(client) => {
+                let mut request = Request::new(event);
+                request.set_timeout(ATTEMPT_TIMEOUT);
+                client
+                    .clone()
+                    .publish(request)
+                    .await
+                    .map(tonic::Response::into_inner)
+            }
+            How::Streamed(client) => tokio::time::timeout(ATTEMPT_TIMEOUT, client.publish(sequence, event))
+                .await
+                .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer on the stream"))),
+        };
+        (client.target, answer)
     }
 
     /// Shows the first failures; the records hold only their codes.

@@ -134,6 +134,7 @@ pub(crate) async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> 
         targets: vec![spec.url()],
         connections: common.publishing.connections,
         threads: common.publishing.publisher_threads,
+        stream: common.publishing.stream,
         event_type: EVENT_TYPE.into(),
         payload_bytes: common.publishing.payload_bytes,
         idempotency_keys: common.publishing.idempotency_keys,
@@ -363,9 +364,14 @@ fn event_count(events: f64) -> u64 {
 }
 
 fn describe(args: &RunArgs) -> String {
-    match (args.rate, args.concurrency) {
+    let load = match (args.rate, args.concurrency) {
         (Some(rate), _) => format!("open loop, {rate} events/s"),
         (None, concurrency) => format!("closed loop, {} publishers", concurrency.unwrap_or(1)),
+    };
+    if args.common.publishing.stream {
+        format!("{load}, streamed")
+    } else {
+        load
     }
 }
 

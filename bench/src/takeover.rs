@@ -79,6 +79,7 @@ async fn takeover(args: &TakeoverArgs, bed: &mut Bed) -> Result<Document> {
         targets: vec![doomed_spec.url(), heir_spec.url()],
         connections: common.publishing.connections,
         threads: common.publishing.publisher_threads,
+        stream: common.publishing.stream,
         event_type: EVENT_TYPE.into(),
         payload_bytes: common.publishing.payload_bytes,
         idempotency_keys: common.publishing.idempotency_keys,

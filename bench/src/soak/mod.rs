@@ -214,6 +214,7 @@ async fn soak(
             } else {
                 1
             },
+            stream: common.publishing.stream,
             event_type: event_type.into(),
             payload_bytes: common.publishing.payload_bytes,
             idempotency_keys: false,
