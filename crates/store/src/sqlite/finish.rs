@@ -5,10 +5,10 @@ use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 use super::{
     Sqlite,
     alerts::note_dead,
-    batches, blob,
+    batches, blob, fill,
     ordering::promote,
-    placeholders,
     retries::{RetryRow, upsert_retries},
+    values,
 };
 use crate::{End, FailPoint, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict};
 
@@ -123,9 +123,9 @@ async fn append_attempts(tx: &mut SqliteConnection, rows: &[(&Finish, Verdict)])
         let statement = format!(
             "insert into attempt (lane, number, outcome, verdict, http_status, latency_us, webhook_id, event_id,
                                   started_at, next_at, error, response)
-            values {}
+            {}
             on conflict do nothing",
-            placeholders(batch.len(), 12)
+            values(batch.len(), 12)
         );
         let mut query = sqlx::query(AssertSqlSafe(statement));
         for (finish, verdict) in batch {
@@ -162,7 +162,7 @@ async fn append_attempts(tx: &mut SqliteConnection, rows: &[(&Finish, Verdict)])
                 .bind(error)
                 .bind(attempt.and_then(|attempt| attempt.response.as_deref()));
         }
-        query.execute(&mut *tx).await?;
+        fill(query, batch.len(), 12).execute(&mut *tx).await?;
     }
     Ok(())
 }

@@ -38,7 +38,7 @@ use crate::{
 
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
-/// The largest number of rows in one INSERT; smaller batches use smaller powers of two, so that the number of different
+/// The largest number of rows in one INSERT; smaller batches use the next power of two, so that the number of different
 /// statements, which are prepared once each, stays small.
 const ROWS_MAX: usize = 64;
 
@@ -146,24 +146,28 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     }
 }
 
-/// Splits rows into batches whose sizes are powers of two.
-fn batches<T>(mut rows: &[T]) -> impl Iterator<Item = &[T]> {
-    std::iter::from_fn(move || {
-        if rows.is_empty() {
-            return None;
-        }
-        let size = (1 << rows.len().ilog2()).min(ROWS_MAX);
-        let (batch, rest) = rows.split_at(size);
-        rows = rest;
-        Some(batch)
-    })
+/// Splits rows into batches of one statement each.
+fn batches<T>(rows: &[T]) -> impl Iterator<Item = &[T]> {
+    rows.chunks(ROWS_MAX)
 }
 
-/// `(?, ?), (?, ?)` for two rows of two columns.
-fn placeholders(rows: usize, columns: usize) -> String {
+/// What an INSERT takes its rows from: values for the next power of two of them. Those that are left over are bound to
+/// NULLs ([`fill`]) and left out; the first column of every table is never NULL.
+fn values(rows: usize, columns: usize) -> String {
     let row = format!("({})", vec!["?"; columns].join(", "));
-    vec![row; rows].join(", ")
+    let rows = vec![row; rows.next_power_of_two()].join(", ");
+    format!("select * from (values {rows}) where column1 is not null")
 }
+
+/// Binds what [`values`] has left after the rows that there are.
+fn fill(mut query: Insert<'_>, rows: usize, columns: usize) -> Insert<'_> {
+    for _ in 0..(rows.next_power_of_two() - rows) * columns {
+        query = query.bind(None::<i64>);
+    }
+    query
+}
+
+type Insert<'q> = sqlx::query::Query<'q, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>;
 
 /// The ids one after the other, as the log stores them.
 fn pack(ids: &[WebhookId]) -> Vec<u8> {

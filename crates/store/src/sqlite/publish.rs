@@ -5,9 +5,9 @@ use std::collections::{HashMap, HashSet};
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection};
 
 use super::{
-    Sqlite, batches, blob, pack, placeholders, read_event_id,
+    Sqlite, batches, blob, fill, pack, read_event_id,
     retries::{RetryRow, upsert_retries},
-    sql_limit,
+    sql_limit, values,
 };
 use crate::{
     EventId, FailPoint, Incarnation, StoreError, TenantId, Timestamp,
@@ -158,8 +158,8 @@ async fn insert_events(
 ) -> Result<(), StoreError> {
     for batch in batches(rows) {
         let statement = format!(
-            "insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload, ordering_key) values {}",
-            placeholders(batch.len(), 9)
+            "insert into event (lane, hot, tenant_id, owner, id, type, webhook_ids, payload, ordering_key) {}",
+            values(batch.len(), 9)
         );
         let mut query = sqlx::query(AssertSqlSafe(statement));
         for row in batch {
@@ -174,7 +174,7 @@ async fn insert_events(
                 .bind(row.event.payload.as_ref())
                 .bind(row.ordering_key.as_deref());
         }
-        query.execute(&mut *tx).await?;
+        fill(query, batch.len(), 9).execute(&mut *tx).await?;
     }
     Ok(())
 }

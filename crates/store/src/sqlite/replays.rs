@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
-    Sqlite, batches, blob, ordering::promote, placeholders, read_event_id, read_uuid, sql_limit, unpack,
+    Sqlite, batches, blob, fill, ordering::promote, read_event_id, read_uuid, sql_limit, unpack, values,
 };
 use crate::{
     DeliveryId, EventId, FailPoint, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId, ReplayState,
@@ -440,8 +440,8 @@ async fn schedule(
     for batch in batches(&rows) {
         let statement = format!(
             "insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at, replayed_after, replayed_at)
-            values {}",
-            placeholders(batch.len(), 8)
+            {}",
+            values(batch.len(), 8)
         );
         let mut query = sqlx::query(AssertSqlSafe(statement));
         for (id, number) in batch {
@@ -455,10 +455,10 @@ async fn schedule(
                 .bind(number)
                 .bind(now.unix_micros());
         }
-        query.execute(&mut *tx).await?;
+        fill(query, batch.len(), 8).execute(&mut *tx).await?;
         let statement = format!(
-            "insert into replayed (lane, webhook_id, event_id, after, replay_id) values {}",
-            placeholders(batch.len(), 5)
+            "insert into replayed (lane, webhook_id, event_id, after, replay_id) {}",
+            values(batch.len(), 5)
         );
         let mut query = sqlx::query(AssertSqlSafe(statement));
         for (id, number) in batch {
@@ -469,7 +469,7 @@ async fn schedule(
                 .bind(number)
                 .bind(blob(replay.0));
         }
-        query.execute(&mut *tx).await?;
+        fill(query, batch.len(), 5).execute(&mut *tx).await?;
     }
     Ok(rows.len() as u64)
 }

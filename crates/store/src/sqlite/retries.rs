@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use sqlx::{AssertSqlSafe, SqliteConnection};
 
-use super::{Sqlite, batches, blob, placeholders, read_event_id, read_uuid, small, sql_limit};
+use super::{Sqlite, batches, blob, fill, read_event_id, read_uuid, small, sql_limit, values};
 use crate::{
     CountedFrom, Due, Event, EventId, Finish, Lane, StoreError, TenantId, Timestamp, Upcoming, Want,
     WebhookId, node::EventRow,
@@ -145,11 +145,11 @@ impl RetryRow {
 pub(super) async fn upsert_retries(tx: &mut SqliteConnection, rows: &[RetryRow]) -> Result<(), StoreError> {
     for batch in batches(rows) {
         let statement = format!(
-            "insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at, order_key) values {}
+            "insert into retry (lane, number, tenant_id, webhook_id, event_id, due_at, order_key) {}
             on conflict (lane, webhook_id, event_id) do update
             set number = excluded.number, due_at = excluded.due_at
             where retry.number <= excluded.number",
-            placeholders(batch.len(), 7)
+            values(batch.len(), 7)
         );
         let mut query = sqlx::query(AssertSqlSafe(statement));
         for row in batch {
@@ -162,7 +162,7 @@ pub(super) async fn upsert_retries(tx: &mut SqliteConnection, rows: &[RetryRow])
                 .bind(row.due_at.unix_micros())
                 .bind(row.order_key.as_deref());
         }
-        query.execute(&mut *tx).await?;
+        fill(query, batch.len(), 7).execute(&mut *tx).await?;
     }
     Ok(())
 }
