@@ -17,7 +17,6 @@ use crate::{
     measurement::first_accepted,
     percentiles::Percentiles,
     plan::{Load, Plan},
-    publisher::EVENT_TYPE,
     receiver::Progress,
     records::{Arrival, Publication},
     report::{Figure, Header, per, summarise, table, write_json},
@@ -78,18 +77,15 @@ async fn crash(args: &CrashArgs, bed: &mut Bed) -> Result<Document> {
 
     let start = Moment::now().after(HEAD_START);
     let plan = Plan {
-        targets: vec![spec.url()],
-        connections: common.publishing.connections,
-        threads: common.publishing.publisher_threads,
-        stream: common.publishing.stream,
-        event_type: EVENT_TYPE.into(),
-        payload_bytes: common.publishing.payload_bytes,
-        idempotency_keys: common.publishing.idempotency_keys,
         seed,
-        start,
-        load: Load::open(args.rate, args.events.into()),
         retry: true,
-        output: bed.publications_file(),
+        ..Plan::new(
+            &common.publishing,
+            vec![spec.url()],
+            start,
+            Load::open(args.rate, args.events.into()),
+            bed.publications_file(),
+        )
     };
     let publishing = Duration::from_secs_f64(f64::from(args.events) / args.rate);
     let moments = kill_moments(start, publishing, args.kills, seed);

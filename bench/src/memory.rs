@@ -16,7 +16,6 @@ use crate::{
     measurement::{Window, delivered_in},
     plan::{Load, Plan},
     prepared::{self, Death, PreparedArgs},
-    publisher::EVENT_TYPE,
     report::{Figure, Header, megabytes, per, summarise, table, write_json},
     series::{Mark, Series},
     service::Service,
@@ -146,23 +145,16 @@ async fn measure(
         start,
         end: start.after(args.duration),
     };
-    let plan = Plan {
-        targets: vec![spec.url()],
-        connections: common.publishing.connections,
-        threads: common.publishing.publisher_threads,
-        stream: common.publishing.stream,
-        event_type: EVENT_TYPE.into(),
-        payload_bytes: common.publishing.payload_bytes,
-        idempotency_keys: false,
-        seed: start.nanos(),
+    let plan = Plan::new(
+        &common.publishing,
+        vec![spec.url()],
         start,
-        load: Load::Closed {
+        Load::Closed {
             publishers: args.concurrency,
             end: window.end,
         },
-        retry: false,
-        output: bed.publications_file(),
-    };
+        bed.publications_file(),
+    );
     let publisher = PublisherProcess::start(&plan).await?;
     let loaded = watch
         .during(&service, HEAD_START + args.duration, &format!("load{with}"))

@@ -19,7 +19,6 @@ use crate::{
     ledger::Ledger,
     measurement::{Measurement, Window},
     plan::{Load, Plan},
-    publisher::EVENT_TYPE,
     records::Arrival,
     report::{Figure, Header, per, summarise, table, write_json},
     service::{Service, ServiceSpec},
@@ -144,23 +143,16 @@ async fn measure(args: &NodesArgs, count: u16, bed: &mut Bed) -> Result<Cluster>
         start: start.after(args.warmup),
         end: start.after(args.warmup + args.duration),
     };
-    let plan = Plan {
-        targets: services.iter().map(|(_, spec)| spec.url()).collect(),
-        connections: common.publishing.connections,
-        threads: common.publishing.publisher_threads,
-        stream: common.publishing.stream,
-        event_type: EVENT_TYPE.into(),
-        payload_bytes: common.publishing.payload_bytes,
-        idempotency_keys: false,
-        seed: start.nanos(),
+    let plan = Plan::new(
+        &common.publishing,
+        services.iter().map(|(_, spec)| spec.url()).collect(),
         start,
-        load: Load::Closed {
+        Load::Closed {
             publishers: args.concurrency,
             end: window.end.after(TAIL),
         },
-        retry: false,
-        output: bed.publications_file(),
-    };
+        bed.publications_file(),
+    );
     let publisher = PublisherProcess::start(&plan).await?;
     let receiver_port = bed.receiver.address().port();
     let mut node_by_port = HashMap::new();

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Moment;
+use crate::{args::Publishing, clock::Moment, publisher::EVENT_TYPE};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Plan {
@@ -25,6 +25,32 @@ pub(crate) struct Plan {
     pub(crate) retry: bool,
     /// Where the `Publication` records go.
     pub(crate) output: PathBuf,
+}
+
+impl Plan {
+    /// One attempt for each publish, the way that the command line asks for.
+    pub(crate) fn new(
+        publishing: &Publishing,
+        targets: Vec<String>,
+        start: Moment,
+        load: Load,
+        output: PathBuf,
+    ) -> Self {
+        Self {
+            targets,
+            connections: publishing.connections,
+            threads: publishing.publisher_threads,
+            stream: publishing.stream,
+            event_type: EVENT_TYPE.into(),
+            payload_bytes: publishing.payload_bytes,
+            idempotency_keys: publishing.idempotency_keys,
+            seed: start.nanos(),
+            start,
+            load,
+            retry: false,
+            output,
+        }
+    }
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -19,7 +19,6 @@ use crate::{
     measurement::{Measurement, Window},
     plan::{Load, Plan},
     poison_receiver::{PoisonReceiver, Visit},
-    publisher::EVENT_TYPE,
     records::{Arrival, Publication},
     report::{Figure, Header, summarise, table, write_json},
     service::{Service, ServiceSpec},
@@ -149,20 +148,13 @@ impl Phase {
         let events = args.rate / f64::from(args.others);
         let seconds = (WARM_UP + args.duration).as_secs_f64();
         let output: PathBuf = bed.scratch.file(&format!("publications-{name}"));
-        let plan = Plan {
-            targets: vec![spec.url()],
-            connections: common.publishing.connections,
-            threads: common.publishing.publisher_threads,
-            stream: common.publishing.stream,
-            event_type: EVENT_TYPE.into(),
-            payload_bytes: common.publishing.payload_bytes,
-            idempotency_keys: false,
-            seed: start.nanos(),
+        let plan = Plan::new(
+            &common.publishing,
+            vec![spec.url()],
             start,
-            load: Load::open(events, event_count(events * seconds)),
-            retry: false,
+            Load::open(events, event_count(events * seconds)),
             output,
-        };
+        );
         let publisher = PublisherProcess::start(&plan).await?;
         sleep_until(window.end).await;
         let publications = publisher.finish(&plan, PUBLISHER_ENDS_WITHIN).await?;

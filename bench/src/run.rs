@@ -16,7 +16,6 @@ use crate::{
     plan::{Load, Plan},
     postgres::{Database, Statement},
     prepared::{self, PreparedArgs},
-    publisher::EVENT_TYPE,
     receiver::Progress,
     report::{Figure, Header, Spread, megabytes, per, summarise, table, write_json},
     sample::Sample,
@@ -130,20 +129,13 @@ pub(crate) async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> 
         start: start.after(args.warmup),
         end: start.after(args.warmup + args.duration),
     };
-    let plan = Plan {
-        targets: vec![spec.url()],
-        connections: common.publishing.connections,
-        threads: common.publishing.publisher_threads,
-        stream: common.publishing.stream,
-        event_type: EVENT_TYPE.into(),
-        payload_bytes: common.publishing.payload_bytes,
-        idempotency_keys: common.publishing.idempotency_keys,
-        seed: start.nanos(),
+    let plan = Plan::new(
+        &common.publishing,
+        vec![spec.url()],
         start,
-        load: load(args, window.end.after(TAIL)),
-        retry: false,
-        output: bed.publications_file(),
-    };
+        load(args, window.end.after(TAIL)),
+        bed.publications_file(),
+    );
     let publisher = PublisherProcess::start(&plan).await?;
 
     sleep_until(window.start).await;

@@ -19,7 +19,6 @@ use crate::{
     ledger::Ledger,
     measurement::first_accepted,
     plan::{Load, Plan},
-    publisher::EVENT_TYPE,
     records::{Arrival, Publication},
     report::{Figure, Header, per, summarise, table, write_json},
     series::{Mark, Series},
@@ -76,18 +75,14 @@ async fn takeover(args: &TakeoverArgs, bed: &mut Bed) -> Result<Document> {
     let start = Moment::now().after(HEAD_START);
     let publishing = Duration::from_secs_f64(f64::from(args.events) / args.rate);
     let plan = Plan {
-        targets: vec![doomed_spec.url(), heir_spec.url()],
-        connections: common.publishing.connections,
-        threads: common.publishing.publisher_threads,
-        stream: common.publishing.stream,
-        event_type: EVENT_TYPE.into(),
-        payload_bytes: common.publishing.payload_bytes,
-        idempotency_keys: common.publishing.idempotency_keys,
-        seed: start.nanos(),
-        start,
-        load: Load::open(args.rate, args.events.into()),
         retry: true,
-        output: bed.publications_file(),
+        ..Plan::new(
+            &common.publishing,
+            vec![doomed_spec.url(), heir_spec.url()],
+            start,
+            Load::open(args.rate, args.events.into()),
+            bed.publications_file(),
+        )
     };
     let pids = [doomed.pid(), heir.pid()];
     let publisher = PublisherProcess::start(&plan).await?;

@@ -202,28 +202,19 @@ async fn soak(
     let mut publishers = Vec::new();
     for (number, (event_type, rate)) in loads(rate).into_iter().enumerate() {
         let seconds = args.duration.as_secs_f64();
-        let plan = Plan {
-            targets: vec![spec.url()],
-            connections: if number == 0 {
-                common.publishing.connections
-            } else {
-                1
-            },
-            threads: if number == 0 {
-                common.publishing.publisher_threads
-            } else {
-                1
-            },
-            stream: common.publishing.stream,
-            event_type: event_type.into(),
-            payload_bytes: common.publishing.payload_bytes,
-            idempotency_keys: false,
-            seed: start.nanos() + number as u64,
+        let mut plan = Plan::new(
+            &common.publishing,
+            vec![spec.url()],
             start,
-            load: Load::open(rate, event_count(rate * seconds)),
-            retry: false,
-            output: bed.scratch.file(&format!("publications-{number}")),
-        };
+            Load::open(rate, event_count(rate * seconds)),
+            bed.scratch.file(&format!("publications-{number}")),
+        );
+        plan.event_type = event_type.into();
+        plan.seed += number as u64;
+        if number > 0 {
+            // Hardly anything goes to the others.
+            (plan.connections, plan.threads) = (1, 1);
+        }
         publishers.push((PublisherProcess::start(&plan).await?, plan));
     }
     let end = start.after(args.duration);

@@ -5,6 +5,7 @@ mod egress;
 mod isolation;
 mod ledger;
 pub(crate) mod outage;
+pub(crate) mod preloaded;
 pub(crate) mod raw_server;
 mod receivers;
 pub(crate) mod resolver;

@@ -1,7 +1,8 @@
 //! Processes that are told a wrong time by the operating system.
 
-use std::{path::PathBuf, process::Command};
+use std::process::Command;
 
+use super::preloaded::Preloaded;
 use crate::{harness::Database, nodes::Process};
 
 /// Loaded before the C library, it adds to what that says of the wall clock. Monotonic clocks are left alone, as they are
@@ -20,29 +21,11 @@ int clock_gettime(clockid_t clock, struct timespec *now) {
 }
 "#;
 
-pub(crate) struct SkewedClock {
-    library: PathBuf,
-    _folder: tempfile::TempDir,
-}
+pub(crate) struct SkewedClock(Preloaded);
 
 impl SkewedClock {
-    /// With the C compiler that our dependencies were built with.
     pub(crate) fn build() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let source = folder.path().join("skew.c");
-        let library = folder.path().join("skew.so");
-        std::fs::write(&source, SOURCE).unwrap();
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .args([&library, &source])
-            .arg("-ldl")
-            .status()
-            .unwrap();
-        assert!(built.success());
-        Self {
-            library,
-            _folder: folder,
-        }
+        Self(Preloaded::build(SOURCE))
     }
 
     pub(crate) async fn start(&self, database: &Database, skew_seconds: i64) -> Process {
@@ -55,9 +38,8 @@ impl SkewedClock {
 
     /// Of processes that are to believe in another time.
     pub(crate) fn environment(&self, skew_seconds: i64) -> [(&'static str, String); 2] {
-        let library = self.library.to_str().unwrap().to_owned();
         let environment = [
-            ("LD_PRELOAD", library),
+            ("LD_PRELOAD", self.0.path().to_owned()),
             ("SKEW_SECONDS", skew_seconds.to_string()),
         ];
         let variables = environment

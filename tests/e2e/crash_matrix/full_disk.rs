@@ -1,6 +1,8 @@
 //! A disk that is full for a while, for one process or one PostgreSQL server.
 
-use std::{fs, os::unix::fs::PermissionsExt as _, path::PathBuf, process::Command};
+use std::{fs, path::PathBuf};
+
+use crate::adversarial::preloaded::Preloaded;
 
 /// Loaded before the C library, it refuses to make files longer while a file of this name exists. What is there can be
 /// overwritten, as on any disk that is full.
@@ -53,38 +55,22 @@ int posix_fallocate(int file, off_t offset, off_t length) {
 "#;
 
 pub(super) struct FullDisk {
-    library: PathBuf,
+    library: Preloaded,
     sign: PathBuf,
-    _folder: tempfile::TempDir,
 }
 
 impl FullDisk {
-    /// With the C compiler that our dependencies were built with. The disk is not full yet.
+    /// The disk is not full yet.
     pub(super) fn build() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        // PostgreSQL runs as another user.
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        let source = folder.path().join("full_disk.c");
-        let library = folder.path().join("full_disk.so");
-        fs::write(&source, SOURCE).unwrap();
-        let built = Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .args([&library, &source])
-            .arg("-ldl")
-            .status()
-            .unwrap();
-        assert!(built.success());
-        Self {
-            library,
-            sign: folder.path().join("full"),
-            _folder: folder,
-        }
+        let library = Preloaded::build(SOURCE);
+        let sign = library.folder().join("full");
+        Self { library, sign }
     }
 
     /// Of the processes that are to notice.
     pub(super) fn environment(&self) -> [(&str, &str); 2] {
         [
-            ("LD_PRELOAD", self.library.to_str().unwrap()),
+            ("LD_PRELOAD", self.library.path()),
             ("FULL_DISK", self.sign.to_str().unwrap()),
         ]
     }
