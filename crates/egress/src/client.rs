@@ -9,19 +9,18 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header, uri::PathAndQuery};
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Incoming;
-use hyper_util::{
-    client::legacy::Client,
-    rt::{TokioExecutor, TokioTimer},
-};
+use hyper::{body::Incoming, client::conn::http2};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tokio::sync::Notify;
-use url::Url;
+use url::{Position, Url};
 
 use crate::{
     ExchangeError, Guard, Policy, PolicyError, ProxyAddress,
-    connector::{Connector, late_refusal},
+    connector::{Connector, LateRefusal},
+    http1::Http1,
+    pool::{Http2, Pool, Pooled},
     tls::Trust,
 };
 
@@ -33,11 +32,6 @@ pub const ANSWER_HEADERS_MAX: usize = 100;
 pub const ANSWER_HEADER_BYTES_MAX: usize = 32 * 1024;
 /// How many interim answers (1xx) are let pass. Honest receivers send none to a request without `Expect`, or one.
 pub const INTERIM_ANSWERS_MAX: usize = 16;
-/// Idle connections kept per receiver, so that a burst does not reconnect for every request.
-const IDLE_PER_HOST: usize = 64;
-/// Shorter than the keep-alive of common servers, so that a connection is rarely closed under a request.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
-
 /// One request. `Debug` shows no credentials where the header values are marked sensitive.
 #[derive(Clone, Debug)]
 pub struct Exchange {
@@ -70,7 +64,8 @@ pub struct Answer {
 /// The connections of all who have the same policy.
 #[derive(Debug)]
 pub(crate) struct Transport {
-    http: Client<Connector, Full<Bytes>>,
+    connector: Connector,
+    pool: Pool,
     /// For plain http through a proxy, which reads each request.
     proxy_authorization: Option<HeaderValue>,
     #[cfg(feature = "scripted")]
@@ -85,18 +80,9 @@ impl Transport {
         };
         let connector = Connector::new(guard.clone(), trust.config(policy)?, proxy)
             .map_err(|error| PolicyError::Proxy(error.to_string()))?;
-        let http = Client::builder(TokioExecutor::new())
-            .timer(TokioTimer::new())
-            .pool_timer(TokioTimer::new())
-            .pool_max_idle_per_host(IDLE_PER_HOST)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .http1_title_case_headers(true)
-            .http1_max_headers(ANSWER_HEADERS_MAX)
-            .http1_max_buf_size(ANSWER_HEADER_BYTES_MAX)
-            .http2_max_header_list_size(u32::try_from(ANSWER_HEADER_BYTES_MAX).unwrap_or(u32::MAX))
-            .build(connector);
         Ok(Self {
-            http,
+            connector,
+            pool: Pool::default(),
             proxy_authorization: policy.proxy.as_ref().and_then(ProxyAddress::authorization),
             #[cfg(feature = "scripted")]
             script: None,
@@ -115,6 +101,63 @@ impl Transport {
         if let Some(script) = &self.script {
             return script.answer(exchange).await;
         }
+        let flooded = Arc::new(Notify::new());
+        let sent = self.send_once(exchange, &flooded);
+        tokio::select! {
+            answer = sent => answer,
+            () = flooded.notified() => Err(ExchangeError::TooManyInterimAnswers),
+        }
+    }
+
+    async fn send_once(&self, exchange: Exchange, flooded: &Arc<Notify>) -> Result<Answer, ExchangeError> {
+        let url = exchange.url.clone();
+        let origin = &url[..Position::BeforePath];
+        let mut request = self.request(exchange)?;
+        count_interim_answers(&mut request, Arc::clone(flooded));
+        // Where there is one, there are no others.
+        while let Some(shared) = self.pool.http2(origin) {
+            match over_http2(shared, request).await {
+                Ok(answer) => return Ok(answer),
+                // It was closed before the request was on its way.
+                Err(NotSent::Returned(unsent)) => request = *unsent,
+                Err(NotSent::Failed(error)) => return Err(error),
+            }
+        }
+        if let Some(idle) = self.pool.take_http1(origin) {
+            return self.over_http1(origin, idle, request).await;
+        }
+        let stream = self
+            .connector
+            .connect(request.uri())
+            .await
+            .map_err(|error| ExchangeError::of(&*error))?;
+        let refusal = stream.refusal();
+        if stream.is_h2() {
+            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .max_header_list_size(u32::try_from(ANSWER_HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+                .handshake(stream)
+                .await
+                .map_err(|error| failure(&error, &refusal))?;
+            tokio::spawn(connection);
+            let shared = self.pool.share_http2(
+                origin,
+                Pooled {
+                    connection: sender,
+                    refusal,
+                },
+            );
+            return over_http2(shared, request).await.map_err(NotSent::into_error);
+        }
+        let connection = Http1::open(stream)
+            .await
+            .map_err(|error| failure(&error, &refusal))?;
+        self.over_http1(origin, Pooled { connection, refusal }, request)
+            .await
+    }
+
+    /// The request with its whole URL.
+    fn request(&self, exchange: Exchange) -> Result<Request<Full<Bytes>>, ExchangeError> {
         let is_plain = exchange.url.scheme() == "http";
         let uri: Uri = exchange
             .url
@@ -133,42 +176,95 @@ impl Transport {
         if let Some(authorization) = self.proxy_authorization.as_ref().filter(|_| is_plain) {
             headers.insert(header::PROXY_AUTHORIZATION, authorization.clone());
         }
-        let flooded = count_interim_answers(&mut request);
-        let mut response = tokio::select! {
-            response = self.http.request(request) => response.map_err(|error| failure(&error))?,
-            () = flooded.notified() => return Err(ExchangeError::TooManyInterimAnswers),
-        };
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody asked for it, so what follows is in a language that nobody speaks.
-            return Err(ExchangeError::Unreachable(String::from(
-                "the receiver switched to another protocol (101) without being asked",
-            )));
+        Ok(request)
+    }
+
+    async fn over_http1(
+        &self,
+        origin: &str,
+        mut pooled: Pooled<Http1>,
+        mut request: Request<Full<Bytes>>,
+    ) -> Result<Answer, ExchangeError> {
+        let host = request
+            .uri()
+            .authority()
+            .map_or("", |authority| authority.as_str());
+        let host =
+            HeaderValue::from_str(host).map_err(|error| ExchangeError::Unreachable(error.to_string()))?;
+        request.headers_mut().entry(header::HOST).or_insert(host);
+        if !pooled.connection.is_proxied() {
+            let path = request.uri().path_and_query().cloned();
+            *request.uri_mut() = path.unwrap_or(PathAndQuery::from_static("/")).into();
         }
-        let (body, truncated) = read(response.body_mut()).await?;
-        let (head, _) = response.into_parts();
-        if head.headers.len() > ANSWER_HEADERS_MAX {
-            // HTTP/2 limits their size and not their number.
-            return Err(ExchangeError::HeadersTooLarge);
-        }
-        Ok(Answer {
-            status: head.status,
-            headers: head.headers,
-            body,
-            truncated,
-        })
+        let answer = pooled
+            .connection
+            .exchange(request, read)
+            .await
+            .map_err(|error| failure(&error, &pooled.refusal))??;
+        self.pool.put_http1(origin, pooled);
+        Ok(answer)
     }
 }
 
-fn failure(error: &hyper_util::client::legacy::Error) -> ExchangeError {
-    match (ExchangeError::of(error), late_refusal(error)) {
-        (ExchangeError::Unreachable(_), Some(refusal)) => ExchangeError::Tls(refusal),
+/// Why there is no answer over a shared connection.
+enum NotSent {
+    /// The connection is closed, and the request was not sent.
+    Returned(Box<Request<Full<Bytes>>>),
+    Failed(ExchangeError),
+}
+
+impl NotSent {
+    fn into_error(self) -> ExchangeError {
+        match self {
+            Self::Returned(_) => ExchangeError::Unreachable(String::from(
+                "the receiver closed the connection before the request could be sent",
+            )),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+async fn over_http2(mut shared: Pooled<Http2>, request: Request<Full<Bytes>>) -> Result<Answer, NotSent> {
+    match shared.connection.try_send_request(request).await {
+        Ok(response) => read(response).await.map_err(NotSent::Failed),
+        Err(mut error) => match error.take_message() {
+            Some(request) if shared.refusal.get().is_none() => Err(NotSent::Returned(Box::new(request))),
+            _ => Err(NotSent::Failed(failure(error.error(), &shared.refusal))),
+        },
+    }
+}
+
+fn failure(error: &hyper::Error, refusal: &LateRefusal) -> ExchangeError {
+    match (ExchangeError::of(error), refusal.get()) {
+        (ExchangeError::Unreachable(_), Some(refusal)) => ExchangeError::Tls(refusal.clone()),
         (failure, _) => failure,
     }
 }
 
+async fn read(mut response: Response<Incoming>) -> Result<Answer, ExchangeError> {
+    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        // Nobody asked for it, so what follows is in a language that nobody speaks.
+        return Err(ExchangeError::Unreachable(String::from(
+            "the receiver switched to another protocol (101) without being asked",
+        )));
+    }
+    let (body, truncated) = read_body(response.body_mut()).await?;
+    let (head, _) = response.into_parts();
+    if head.headers.len() > ANSWER_HEADERS_MAX {
+        // HTTP/2 limits their size and not their number.
+        return Err(ExchangeError::HeadersTooLarge);
+    }
+    Ok(Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+        truncated,
+    })
+}
+
 /// Reads to the end or to the cap. A body that is dropped before its end takes its connection with it, so an endless
 /// one costs no more than this.
-async fn read(body: &mut Incoming) -> Result<(Bytes, bool), ExchangeError> {
+async fn read_body(body: &mut Incoming) -> Result<(Bytes, bool), ExchangeError> {
     let mut kept = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| ExchangeError::of(&error))?;
@@ -183,16 +279,14 @@ async fn read(body: &mut Incoming) -> Result<(Bytes, bool), ExchangeError> {
     Ok((kept.freeze(), false))
 }
 
-/// Is notified when there have been too many.
-fn count_interim_answers(request: &mut Request<Full<Bytes>>) -> Arc<Notify> {
-    let flooded = Arc::new(Notify::new());
-    let (count, notify) = (AtomicUsize::new(0), Arc::clone(&flooded));
+/// Notifies when there have been too many.
+fn count_interim_answers(request: &mut Request<Full<Bytes>>, flooded: Arc<Notify>) {
+    let count = AtomicUsize::new(0);
     hyper::ext::on_informational(request, move |_| {
         if count.fetch_add(1, Ordering::Relaxed) == INTERIM_ANSWERS_MAX {
-            notify.notify_one();
+            flooded.notify_one();
         }
     });
-    flooded
 }
 
 const USER_AGENT: HeaderValue = HeaderValue::from_static(concat!("hookwright/", env!("CARGO_PKG_VERSION")));

@@ -2,6 +2,7 @@
 
 use std::{
     error::Error,
+    fmt,
     future::Future,
     io,
     net::{IpAddr, SocketAddr},
@@ -14,7 +15,7 @@ use std::{
 use http::{HeaderValue, Uri};
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::{
-    client::legacy::connect::{Connected, Connection, HttpConnector, dns::Name},
+    client::legacy::connect::{HttpConnector, dns::Name},
     rt::TokioIo,
 };
 use rustls::pki_types::ServerName;
@@ -25,14 +26,14 @@ use url::Url;
 
 use crate::{Guard, LookupError, ProxyAddress, TlsFailure, guard::server_name};
 
-/// Connecting may go on after the request that wanted it was answered over another connection. It ends here.
+/// Waiting longer for a connection is pointless, whatever deadline a request has.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(30);
 /// When a name has addresses of both families, how long the first one has before the other is tried beside it.
 const HAPPY_EYEBALLS: Duration = Duration::from_millis(300);
 /// More than any proxy says to a CONNECT.
 const PROXY_ANSWER_BYTES_MAX: usize = 8 * 1024;
 
-type BoxError = Box<dyn Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// Makes connections for one policy. Cheap to clone.
 #[derive(Clone)]
@@ -94,34 +95,28 @@ impl Connector {
             proxy,
         })))
     }
+
+    /// A new connection to where this URL is served.
+    pub(crate) async fn connect(&self, target: &Uri) -> Result<Stream, BoxError> {
+        tokio::time::timeout(CONNECT_TIMEOUT, self.0.connect(target))
+            .await
+            .map_err(|_| ConnectTimedOut(CONNECT_TIMEOUT))?
+    }
 }
 
-impl Service<Uri> for Connector {
-    type Response = Stream;
-    type Error = BoxError;
-    type Future = Pin<Box<dyn Future<Output = Result<Stream, BoxError>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, target: Uri) -> Self::Future {
-        let shared = Arc::clone(&self.0);
-        Box::pin(async move {
-            tokio::time::timeout(CONNECT_TIMEOUT, shared.connect(target))
-                .await
-                .map_err(|_| ConnectTimedOut(CONNECT_TIMEOUT))?
-        })
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector").finish_non_exhaustive()
     }
 }
 
 impl Shared {
-    async fn connect(&self, target: Uri) -> Result<Stream, BoxError> {
+    async fn connect(&self, target: &Uri) -> Result<Stream, BoxError> {
         let is_https = target.scheme_str() == Some("https");
         let Some(proxy) = &self.proxy else {
-            let tcp = self.dial(&target).await?;
+            let tcp = self.dial(target).await?;
             return if is_https {
-                self.secure(&target, tcp).await
+                self.secure(target, tcp).await
             } else {
                 Ok(Stream::plain(tcp, false))
             };
@@ -136,8 +131,8 @@ impl Shared {
         if !is_https {
             return Ok(Stream::plain(hop, true));
         }
-        tunnel(&mut hop, &target, proxy.authorization.as_ref()).await?;
-        self.secure(&target, hop).await
+        tunnel(&mut hop, target, proxy.authorization.as_ref()).await?;
+        self.secure(target, hop).await
     }
 
     async fn dial(&self, target: &Uri) -> Result<tokio::net::TcpStream, BoxError> {
@@ -155,7 +150,7 @@ impl Shared {
             io: TokioIo::new(Box::new(stream)),
             is_h2,
             is_proxied: false,
-            refusal: Some(LateRefusal::default()),
+            refusal: LateRefusal::default(),
         })
     }
 }
@@ -236,53 +231,52 @@ impl Service<Name> for Vetting {
 }
 
 /// Bytes both ways.
-trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin + ?Sized> Duplex for T {}
 
 /// A connection, ready for HTTP.
 pub(crate) struct Stream {
     io: TokioIo<Box<dyn Duplex>>,
     is_h2: bool,
-    /// Whether requests carry the whole URL, because a proxy reads them.
     is_proxied: bool,
-    /// Where connections with TLS leave word.
-    refusal: Option<LateRefusal>,
+    refusal: LateRefusal,
 }
 
 /// What a receiver with TLS 1.3 said after our side of the handshake was done: it refuses our certificate then, and the
 /// alert may be read before the first request is on its way. That request only learns that there is no connection.
 #[derive(Clone, Debug, Default)]
-struct LateRefusal(Arc<OnceLock<TlsFailure>>);
+pub(crate) struct LateRefusal(Arc<OnceLock<TlsFailure>>);
 
-/// Why the connection of this error was given up, if TLS is why.
-pub(crate) fn late_refusal(of: &hyper_util::client::legacy::Error) -> Option<TlsFailure> {
-    let mut extras = http::Extensions::new();
-    of.connect_info()?.get_extras(&mut extras);
-    extras.get::<LateRefusal>()?.0.get().cloned()
+impl LateRefusal {
+    /// Why the connection was given up, if TLS is why.
+    pub(crate) fn get(&self) -> Option<&TlsFailure> {
+        self.0.get()
+    }
 }
 
 impl Stream {
-    fn plain(io: impl Duplex + 'static, is_proxied: bool) -> Self {
+    pub(crate) fn plain(io: impl Duplex + 'static, is_proxied: bool) -> Self {
         Self {
             io: TokioIo::new(Box::new(io)),
             is_h2: false,
             is_proxied,
-            refusal: None,
+            refusal: LateRefusal::default(),
         }
     }
-}
 
-impl Connection for Stream {
-    fn connected(&self) -> Connected {
-        let mut connected = Connected::new().proxy(self.is_proxied);
-        if let Some(refusal) = &self.refusal {
-            connected = connected.extra(refusal.clone());
-        }
-        if self.is_h2 {
-            connected.negotiated_h2()
-        } else {
-            connected
-        }
+    /// Whether both sides have agreed to speak HTTP/2.
+    pub(crate) fn is_h2(&self) -> bool {
+        self.is_h2
+    }
+
+    /// Whether requests carry the whole URL, because a proxy reads them.
+    pub(crate) fn is_proxied(&self) -> bool {
+        self.is_proxied
+    }
+
+    /// Where it leaves word of a refusal that comes after the handshake.
+    pub(crate) fn refusal(&self) -> LateRefusal {
+        self.refusal.clone()
     }
 }
 
@@ -293,10 +287,10 @@ impl Read for Stream {
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.io).poll_read(context, buffer);
-        if let (Poll::Ready(Err(error)), Some(LateRefusal(refusal))) = (&read, &self.refusal) {
+        if let Poll::Ready(Err(error)) = &read {
             let cause = error.get_ref().and_then(|cause| cause.downcast_ref());
             // The first error says why; what comes after it follows from it.
-            cause.map(|cause| refusal.set(TlsFailure::of(cause)));
+            cause.map(|cause| self.refusal.0.set(TlsFailure::of(cause)));
         }
         read
     }
@@ -369,17 +363,12 @@ mod tests {
 
     #[test]
     fn a_refusal_that_no_request_has_seen_is_kept_for_the_one_that_finds_no_connection() {
-        let refusal = LateRefusal::default();
-        let mut stream = Stream {
-            refusal: Some(refusal.clone()),
-            ..Stream::plain(Refused, false)
-        };
-        let mut extras = http::Extensions::new();
-        stream.connected().get_extras(&mut extras);
+        let mut stream = Stream::plain(Refused, false);
+        let refusal = stream.refusal();
         let (mut buffer, mut context) = ([0; 16], Context::from_waker(std::task::Waker::noop()));
         let read = Pin::new(&mut stream).poll_read(&mut context, ReadBuf::new(&mut buffer).unfilled());
         assert!(matches!(read, Poll::Ready(Err(_))));
-        let seen = extras.get::<LateRefusal>().and_then(|refusal| refusal.0.get());
+        let seen = refusal.get();
         assert!(matches!(seen, Some(TlsFailure::ClientCertificate(_))), "{seen:?}");
     }
 }

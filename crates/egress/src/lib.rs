@@ -53,9 +53,13 @@ mod error;
 #[cfg(feature = "client")]
 mod guard;
 #[cfg(feature = "client")]
+mod http1;
+#[cfg(feature = "client")]
 mod oauth;
 #[cfg(feature = "client")]
 mod policy;
+#[cfg(feature = "client")]
+mod pool;
 #[cfg(feature = "client")]
 mod proxy;
 #[cfg(feature = "client")]
