@@ -144,7 +144,7 @@ impl Server {
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .accept_http1(true)
-            .add_routes(http::router(grpc, request_bytes_max)?.into());
+            .add_routes(http::router(grpc, request_bytes_max, Arc::clone(&registry))?.into());
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let listener = tokio::spawn(
             router.serve_with_incoming_shutdown(incoming, stop_listening.clone().cancelled_owned()),

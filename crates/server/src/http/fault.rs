@@ -11,6 +11,16 @@ pub(super) struct Fault {
     pub(super) description: String,
 }
 
+impl Fault {
+    pub(super) fn new(field: &str, reason: &'static str, description: impl Into<String>) -> Self {
+        Self {
+            field: field.to_owned(),
+            reason,
+            description: description.into(),
+        }
+    }
+}
+
 /// The one that was perhaps meant.
 pub(super) fn nearest<'a>(text: &str, known: &'a [String]) -> Option<&'a String> {
     known

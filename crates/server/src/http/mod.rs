@@ -11,6 +11,7 @@
 //! annotation. The call is one of gRPC, made in this process, so whatever is around the service is around HTTP too.
 
 mod call;
+mod dialect;
 mod fault;
 mod json;
 mod negotiation;
@@ -23,12 +24,14 @@ mod transcoder;
 
 use std::sync::Arc;
 
+use hookwright_core::Registry;
 use hookwright_proto::FILE_DESCRIPTOR_SET;
 use prost_reflect::{DescriptorError, DescriptorPool};
 use tonic::service::Routes as GrpcRoutes;
 use tonic_web::GrpcWebLayer;
 
 use self::{
+    dialect::Dialects,
     json::Forms,
     routes::{Routes, RuleError},
     transcoder::Transcoder,
@@ -53,11 +56,16 @@ impl From<RuleError> for HttpError {
 }
 
 /// Everything on one port: the gRPC services, the same for browsers, and HTTP/JSON.
-pub(crate) fn router(grpc: GrpcRoutes, body_bytes_max: usize) -> Result<axum::Router, HttpError> {
+pub(crate) fn router(
+    grpc: GrpcRoutes,
+    body_bytes_max: usize,
+    registry: Arc<Registry>,
+) -> Result<axum::Router, HttpError> {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
     let routes = Arc::new(Routes::new(&pool)?);
     let forms = Forms::new(&pool).ok_or_else(|| HttpError::Rule(String::from("json_form is missing")))?;
     let grpc = grpc.prepare().into_axum_router();
-    let transcoder = Transcoder::new(grpc.clone(), routes, forms, body_bytes_max);
+    let dialects = Dialects::new(registry);
+    let transcoder = Transcoder::new(grpc.clone(), routes, forms, dialects, body_bytes_max);
     Ok(grpc.layer(GrpcWebLayer::new()).fallback_service(transcoder))
 }

@@ -89,6 +89,19 @@ impl Problem {
         problem
     }
 
+    /// The same in the words that the client has for the places in its request.
+    pub(super) fn in_words(mut self, word: impl Fn(&str) -> String) -> Self {
+        for field in &mut self.fields {
+            let place = word(&field.field);
+            if place != field.field {
+                let (known, told) = (format!("{}: ", field.field), format!("{place}: "));
+                self.detail = self.detail.replace(&known, &told);
+                field.field = place;
+            }
+        }
+        self
+    }
+
     /// Of a call that ended with an error.
     pub(super) fn of_status(status: &Status) -> Self {
         let details = status.get_error_details();

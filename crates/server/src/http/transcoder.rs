@@ -15,6 +15,7 @@ use tower_service::Service;
 
 use super::{
     call::call,
+    dialect::{Asked, Dialects},
     json::{Forms, write},
     negotiation,
     problem::Problem,
@@ -31,15 +32,23 @@ struct Inner {
     grpc: axum::Router,
     routes: Arc<Routes>,
     forms: Forms,
+    dialects: Dialects,
     body_bytes_max: usize,
 }
 
 impl Transcoder {
-    pub(super) fn new(grpc: axum::Router, routes: Arc<Routes>, forms: Forms, body_bytes_max: usize) -> Self {
+    pub(super) fn new(
+        grpc: axum::Router,
+        routes: Arc<Routes>,
+        forms: Forms,
+        dialects: Dialects,
+        body_bytes_max: usize,
+    ) -> Self {
         Self(Arc::new(Inner {
             grpc,
             routes,
             forms,
+            dialects,
             body_bytes_max,
         }))
     }
@@ -74,7 +83,16 @@ impl Service<Request<Body>> for Transcoder {
 
 impl Inner {
     async fn serve(&self, parts: Parts, body: Body) -> Result<Response, Problem> {
-        let (route, path) = match self.routes.find(&parts.method, parts.uri.path()) {
+        let asked = self
+            .dialects
+            .asked(&parts)
+            .map_err(|fault| Problem::of_faults(vec![fault]))?;
+        let answer = self.transcode(&asked, parts, body).await;
+        answer.map_err(|problem| problem.in_words(|place| asked.place(place)))
+    }
+
+    async fn transcode(&self, asked: &Asked, parts: Parts, body: Body) -> Result<Response, Problem> {
+        let (route, path) = match self.routes.find(&asked.method, &asked.path) {
             Found::Route(route, path) => (route, path),
             Found::Methods(methods) => return other_method(&parts.method, &methods),
             Found::Nothing(near) => return Err(no_route(parts.uri.path(), near)),
@@ -83,11 +101,14 @@ impl Inner {
         negotiation::check_accept(&parts.headers)?;
         let timeout = negotiation::timeout(&parts.headers)?;
         let body = negotiation::read_body(&parts.headers, body, self.body_bytes_max).await?;
+        let native = asked
+            .native(route.rpc.name(), &body)
+            .map_err(Problem::of_faults)?;
         let sent = Sent {
             path: &path,
-            query: parts.uri.query().unwrap_or_default(),
+            query: &native.query,
             headers: &parts.headers,
-            body: &body,
+            body: &native.body,
         };
         let message = request::message(route, sent, &self.forms).map_err(Problem::of_faults)?;
 
@@ -106,10 +127,20 @@ impl Inner {
             }),
         };
         let answered = answered.map_err(|status| Problem::of_status(&status))?;
-        self.answer(route, &answered.into_inner())
+        let answered = answered.into_inner();
+        let in_words = asked.answer(route.rpc.name(), &answered, &path, &body);
+        let mut response = self.answer(route, &answered, in_words)?;
+        asked.lead_back(response.headers_mut());
+        Ok(response)
     }
 
-    fn answer(&self, route: &Route, message: &DynamicMessage) -> Result<Response, Problem> {
+    /// `in_words` is the answer as a platform writes it, if one was asked for.
+    fn answer(
+        &self,
+        route: &Route,
+        message: &DynamicMessage,
+        in_words: Option<String>,
+    ) -> Result<Response, Problem> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = route.semantics.success;
         if let Some(location) = route
@@ -122,14 +153,16 @@ impl Inner {
         if route.semantics.success == StatusCode::NO_CONTENT {
             return Ok(response);
         }
-        let json = self.json(route, message).map_err(|error| {
-            tracing::error!(%error, rpc = route.rpc.full_name(), "an answer cannot be written as JSON");
-            Problem::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "INTERNAL",
-                "it was done, but the answer cannot be written as JSON; the log has details",
-            )
-        })?;
+        let json = in_words
+            .map_or_else(|| self.json(route, message), Ok)
+            .map_err(|error| {
+                tracing::error!(%error, rpc = route.rpc.full_name(), "an answer cannot be written as JSON");
+                Problem::new(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "INTERNAL",
+                    "it was done, but the answer cannot be written as JSON; the log has details",
+                )
+            })?;
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

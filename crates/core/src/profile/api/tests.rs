@@ -176,6 +176,29 @@ fn contradictions_are_named_with_their_key() {
 }
 
 #[test]
+fn the_example_of_the_documentation_is_one() {
+    // An operator copies it.
+    let page = include_str!("../../../../../docs/http-profiles.md");
+    let (_, example) = page.split_once("```toml\n").unwrap();
+    let (example, _) = example.split_once("```").unwrap();
+    let (profile, _) = ACME.split_once("[api]").unwrap();
+    let api = api(&format!("{profile}{example}")).unwrap();
+    assert_eq!(api.base_path.as_deref(), Some("/hooks"));
+    // And it lists every value there is.
+    for error in [
+        refused("value = \"state\"", "value = \"?\""),
+        refused("value = \"event_id\"", "value = \"?\""),
+        refused("value = \"next_page_token\"", "value = \"?\""),
+    ] {
+        let text = error.to_string();
+        let (_, known) = text.split_once("expected one of").unwrap();
+        for value in known.split('`').skip(1).step_by(2) {
+            assert!(page.contains(&format!("`{value}`")), "{value}");
+        }
+    }
+}
+
+#[test]
 fn a_path_leads_to_one_profile() {
     // Requests would be answered in the words of whichever profile happens to be found first.
     let mut registry = Registry::builtin();

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 /// A map would lose the order, and which of two members of the same name was meant.
 #[derive(Debug)]
-pub(super) struct Members<'a>(pub(super) Vec<(String, &'a RawValue)>);
+pub(in crate::http) struct Members<'a>(pub(in crate::http) Vec<(String, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -7,6 +7,7 @@ mod write;
 
 pub(super) use self::{
     form::Forms,
+    members::Members,
     read::{Reader, field_named},
     write::write,
 };
