@@ -481,6 +481,14 @@ pub enum ProfileError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// The table that says how the platform's management API writes things cannot be followed.
+    #[error("{key}: {reason}")]
+    Api {
+        /// Where in the description, such as `api.webhook.timeout`.
+        key: String,
+        /// What is wrong there.
+        reason: &'static str,
+    },
     /// A definition that schemas share is not a schema, or could not be referred to.
     #[error("definition `{name}`: {reason}")]
     Definition {
@@ -603,6 +611,14 @@ pub enum RegistryError {
         name: String,
         /// Whether it came with the crate.
         is_builtin: bool,
+    },
+    /// The management API of another profile is at this path.
+    #[error("api.base_path: `{path}` leads to the profile `{profile}` already; give this one another path")]
+    BasePathTaken {
+        /// The path.
+        path: String,
+        /// Whose it is.
+        profile: String,
     },
 }
 

@@ -98,6 +98,7 @@ impl Registry {
         if !named.is_some_and(|known| Arc::ptr_eq(&known, &profile.scheme)) {
             self.check_scheme_is_new(profile.scheme.name())?;
         }
+        self.check_base_path_is_new(&profile)?;
         let profile = Arc::new(profile);
         self.profiles
             .insert(Arc::from(profile.name.as_str()), Arc::clone(&profile));
@@ -112,6 +113,24 @@ impl Registry {
             is_builtin: Scheme::builtin(name).is_some(),
             name: name.to_owned(),
         })
+    }
+
+    /// A path leads to one profile.
+    fn check_base_path_is_new(&self, profile: &Profile) -> Result<(), RegistryError> {
+        let Some(path) = base_path(profile) else {
+            return Ok(());
+        };
+        let mut known = self
+            .profile_names()
+            .into_iter()
+            .filter_map(|name| self.profile(name));
+        match known.find(|known| base_path(known) == Some(path)) {
+            None => Ok(()),
+            Some(taken) => Err(RegistryError::BasePathTaken {
+                path: path.to_owned(),
+                profile: taken.name.clone(),
+            }),
+        }
     }
 
     /// The scheme of that name.
@@ -148,6 +167,10 @@ impl Registry {
     pub fn profile_names(&self) -> Vec<&str> {
         sorted(Profile::builtin_names(), self.profiles.keys())
     }
+}
+
+fn base_path(profile: &Profile) -> Option<&str> {
+    profile.api.as_ref()?.base_path.as_deref()
 }
 
 fn sorted<'a>(builtin: &[&'a str], added: impl Iterator<Item = &'a Arc<str>>) -> Vec<&'a str> {
@@ -200,7 +223,7 @@ fn nearest<'k>(name: &str, known: &[&'k str]) -> Option<&'k str> {
 }
 
 /// How many bytes have to be put in, taken out or replaced to turn one name into the other (Levenshtein).
-fn edits(from: &[u8], to: &[u8]) -> usize {
+pub(crate) fn edits(from: &[u8], to: &[u8]) -> usize {
     let mut row: Vec<usize> = (0..=to.len()).collect();
     for (line, typed) in from.iter().enumerate() {
         let mut diagonal = std::mem::replace(&mut row[0], line + 1);

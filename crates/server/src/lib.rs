@@ -16,6 +16,7 @@ mod config;
 mod connection;
 mod directory;
 mod engine;
+mod http;
 mod lifecycle;
 mod maintenance;
 mod matching;
@@ -26,6 +27,7 @@ pub use self::{
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},
     config::Config,
     engine::EngineLimits,
+    http::HttpError,
     lifecycle::{Server, StartError},
 };
 pub use hookwright_egress::{AddressRules, AllowedTarget, EgressRules, Resolve, Resolving, TargetError};

@@ -16,6 +16,7 @@ use crate::{
     api::{Handshaker, Limits, Service, SharedService},
     directory::Directory,
     engine::{Engine, Pace},
+    http::{self, HttpError},
     maintenance,
 };
 
@@ -53,6 +54,9 @@ pub enum StartError {
     /// gRPC cannot be set up.
     #[error("cannot set up gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
+    /// HTTP/JSON cannot be set up.
+    #[error("cannot set up HTTP: {0}")]
+    Http(#[from] HttpError),
 }
 
 /// A running server.
@@ -119,8 +123,9 @@ impl Server {
         let streams = service.streams();
         // What is a little too large is refused with the name of the field. What is far too large is not even read.
         let largest = config.payload_bytes_max.max(config.verify_bytes_max);
-        let service = WebhookServiceServer::new(service.shared())
-            .max_decoding_message_size(largest * 2 + REQUEST_OVERHEAD_BYTES);
+        let request_bytes_max = largest * 2 + REQUEST_OVERHEAD_BYTES;
+        let service =
+            WebhookServiceServer::new(service.shared()).max_decoding_message_size(request_bytes_max);
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<WebhookServiceServer<SharedService>>().await;
         let reflection = || {
@@ -129,15 +134,17 @@ impl Server {
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
 
-        let router = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .add_service(health_service)
+        let grpc = tonic::service::Routes::new(health_service)
             .add_service(reflection().build_v1()?)
             // What most command-line clients still speak.
             .add_service(reflection().build_v1alpha()?)
             .add_service(service);
+        let router = tonic::transport::Server::builder()
+            .http2_keepalive_interval(Some(KEEPALIVE))
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .accept_http1(true)
+            .add_routes(http::router(grpc, request_bytes_max, Arc::clone(&registry))?.into());
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let listener = tokio::spawn(
             router.serve_with_incoming_shutdown(incoming, stop_listening.clone().cancelled_owned()),

@@ -1,5 +1,7 @@
 //! Deliveries as the log shows them: their state is derived, never stored.
 
+use std::time::Duration;
+
 use crate::{Attempt, DeliveryId, Event, Outcome, ReplayId, Stop, Timestamp, attempt::Verdict};
 
 /// One event for one webhook, and what is to become of it.
@@ -32,6 +34,10 @@ pub struct LastAttempt {
     pub http_status: Option<u16>,
     /// When it ended.
     pub ended_at: Timestamp,
+    /// How long it took.
+    pub latency: Duration,
+    /// What went wrong, for people.
+    pub error: Option<String>,
 }
 
 /// What is to become of a delivery.
@@ -106,10 +112,11 @@ pub(crate) struct LastFact {
     pub(crate) verdict: Verdict,
     /// `None` in a row that records that there was no attempt.
     pub(crate) outcome: Option<Outcome>,
-    /// Why there was none.
-    pub(crate) given_up: Option<String>,
     pub(crate) http_status: Option<u16>,
     pub(crate) ended_at: Timestamp,
+    pub(crate) latency: Duration,
+    /// What went wrong or, without an outcome, why there was no attempt.
+    pub(crate) error: Option<String>,
 }
 
 impl From<Facts> for Delivery {
@@ -131,14 +138,16 @@ impl From<Facts> for Delivery {
         let given_up = facts
             .last
             .as_ref()
-            .and_then(|last| last.given_up.clone())
-            .filter(|_| state == DeliveryState::Dead);
+            .filter(|last| last.outcome.is_none() && state == DeliveryState::Dead)
+            .and_then(|last| last.error.clone());
         let last = facts.last.and_then(|last| {
             let outcome = last.outcome?;
             Some(LastAttempt {
                 outcome,
                 http_status: last.http_status,
                 ended_at: last.ended_at,
+                latency: last.latency,
+                error: last.error,
             })
         });
         Self {

@@ -105,19 +105,32 @@ async fn list(client: &mut Client, args: DeliveriesArgs) -> Result<(), Failure> 
     }
     let rows: Vec<_> = deliveries.iter().map(row).collect();
     print_table(
-        ["DELIVERY", "EVENT TYPE", "STATE", "ATTEMPTS", "LAST", "NEXT"],
+        [
+            "DELIVERY",
+            "EVENT TYPE",
+            "STATE",
+            "ATTEMPTS",
+            "LAST",
+            "TOOK",
+            "NEXT",
+        ],
         &rows,
     );
     Ok(())
 }
 
-fn row(delivery: &v1::Delivery) -> [Cell; 6] {
+fn row(delivery: &v1::Delivery) -> [Cell; 7] {
     [
         delivery.id.clone().into(),
         delivery.event_type.clone().into(),
         state_cell(delivery.state()),
         delivery.attempt_count.to_string().into(),
         last(delivery.last_outcome(), delivery.last_http_status).into(),
+        delivery
+            .last_attempt_duration
+            .map(took)
+            .unwrap_or_default()
+            .into(),
         delivery
             .next_attempt_time
             .as_ref()
@@ -184,10 +197,6 @@ async fn show(client: &mut Client, id: String, json: bool) -> Result<(), Failure
         .iter()
         .map(|attempt| {
             let ok = attempt.outcome() == v1::Outcome::Accepted;
-            let took = attempt
-                .duration
-                .and_then(|took| Duration::try_from(took).ok())
-                .unwrap_or_default();
             [
                 attempt.number.to_string().into(),
                 attempt
@@ -196,7 +205,7 @@ async fn show(client: &mut Client, id: String, json: bool) -> Result<(), Failure
                     .map(rfc3339)
                     .unwrap_or_default()
                     .into(),
-                format!("{:.1} ms", took.as_secs_f64() * 1e3).into(),
+                attempt.duration.map(took).unwrap_or_default().into(),
                 Cell::styled(
                     last(attempt.outcome(), attempt.http_status),
                     if ok { GOOD } else { BAD },
@@ -216,6 +225,11 @@ async fn show(client: &mut Client, id: String, json: bool) -> Result<(), Failure
         println!("next attempt {}", rfc3339(next));
     }
     Ok(())
+}
+
+fn took(duration: pbjson_types::Duration) -> String {
+    let took = Duration::try_from(duration).unwrap_or_default();
+    format!("{:.1} ms", took.as_secs_f64() * 1e3)
 }
 
 pub(crate) fn rfc3339(moment: &pbjson_types::Timestamp) -> String {

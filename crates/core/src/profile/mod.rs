@@ -34,6 +34,8 @@
 //! [attributes]                          # what webhooks can choose events by: JSON pointers into an event's data
 //! userIds = "/id"                       # or a list, of which the first that finds something counts
 //!
+//! # [api]                               # how the platform's management API writes webhooks: see the api module
+//!
 //! [definitions]                         # what several schemas share; they refer to it as `#/$defs/NAME`
 //! user = '{ "type": "object", "required": ["id"] }'
 //!
@@ -55,6 +57,7 @@
 //!
 //! The same keys make a description in JSON. A name is 1 to 64 lower-case letters, digits and hyphens.
 
+pub mod api;
 mod attributes;
 mod builtin;
 mod catalogue;
@@ -69,6 +72,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use self::api::Api;
 pub use self::attributes::Attributes;
 pub use self::catalogue::{EventType, SampleOrigin};
 use self::schedule::Span;
@@ -144,6 +148,8 @@ pub struct Profile {
     pub disable_after: Option<Duration>,
     /// What webhooks can choose events by, beside their type.
     pub attributes: Attributes,
+    /// How the platform's management API writes webhooks and deliveries, if it has one of its own.
+    pub api: Option<Api>,
     /// The oldest TLS version that receivers may speak.
     pub min_tls_version: TlsVersion,
     content_type: String,
@@ -381,6 +387,8 @@ struct Description {
     #[serde(default)]
     attribute_pointers: bool,
     #[serde(default)]
+    api: Option<api::Description>,
+    #[serde(default)]
     definitions: catalogue::Definitions,
     #[serde(default, rename = "event")]
     event_types: Vec<catalogue::Entry>,
@@ -434,6 +442,7 @@ impl Description {
             hold: description.hold.into(),
             disable_after: description.disable_after.map(|after| after.0),
             attributes: Attributes::new(description.attributes, description.attribute_pointers)?,
+            api: description.api.map(api::Description::resolve).transpose()?,
             min_tls_version: description.min_tls_version,
             success: description.success,
             content_type: description

@@ -178,6 +178,8 @@ pub(super) fn delivery(delivery: Delivery) -> v1::Delivery {
         state_reason,
         replay_id: delivery.replay.map(|id| id.to_string()).unwrap_or_default(),
         test: delivery.is_test,
+        last_attempt_duration: last.map(|last| duration(last.latency)),
+        last_error: last.and_then(|last| last.error.clone()).unwrap_or_default(),
     }
 }
 

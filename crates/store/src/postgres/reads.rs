@@ -1,5 +1,7 @@
 //! What the API shows: events, deliveries and attempts.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use uuid::Uuid;
 
@@ -43,7 +45,8 @@ impl Postgres {
                    a.outcome as "outcome?",
                    a.http_status as "http_status?",
                    a.started_at + a.latency_us * interval '1 microsecond' as "ended_at?",
-                   case when a.outcome = 0 then a.error end as "given_up?",
+                   a.latency_us as "latency_us?",
+                   a.error as "error?",
                    r.due_at as "due_at?",
                    r.number as "due_number?",
                    e.test,
@@ -73,15 +76,18 @@ impl Postgres {
         .await?;
         rows.into_iter()
             .map(|row| {
-                let last = match (row.number, row.verdict, row.outcome, row.ended_at) {
-                    (Some(number), Some(verdict), Some(outcome), Some(ended_at)) => Some(LastFact {
-                        number: number.unsigned_abs(),
-                        verdict: Verdict::from_code(verdict)?,
-                        outcome: stored_outcome(outcome)?,
-                        http_status: row.http_status.map(i16::unsigned_abs),
-                        given_up: row.given_up,
-                        ended_at: Timestamp::from_sql(ended_at),
-                    }),
+                let last = match (row.number, row.verdict, row.outcome, row.ended_at, row.latency_us) {
+                    (Some(number), Some(verdict), Some(outcome), Some(ended_at), Some(latency)) => {
+                        Some(LastFact {
+                            number: number.unsigned_abs(),
+                            verdict: Verdict::from_code(verdict)?,
+                            outcome: stored_outcome(outcome)?,
+                            http_status: row.http_status.map(i16::unsigned_abs),
+                            ended_at: Timestamp::from_sql(ended_at),
+                            latency: Duration::from_micros(latency.unsigned_abs().into()),
+                            error: row.error,
+                        })
+                    }
                     _ => None,
                 };
                 Ok(Facts {
@@ -130,7 +136,7 @@ impl Postgres {
                     outcome: Outcome::from_code(row.outcome)?,
                     http_status: row.http_status.map(i16::unsigned_abs),
                     started_at: Timestamp::from_sql(row.started_at),
-                    latency: std::time::Duration::from_micros(row.latency_us.unsigned_abs().into()),
+                    latency: Duration::from_micros(row.latency_us.unsigned_abs().into()),
                     error: row.error,
                     response: row.response.map(Bytes::from),
                     next_at: row.next_at.map(Timestamp::from_sql),

@@ -11,8 +11,8 @@ use crate::{
     delivery::{Facts, LastFact},
 };
 
-/// type, hot, `webhook_ids`, owner alive, number, verdict, outcome, `http_status`, why given up, `ended_at`, `due_at`, the
-/// number that is due, test, attempts, `replay_id`
+/// type, hot, `webhook_ids`, owner alive, number, verdict, outcome, `http_status`, error, `started_at`, `latency_us`,
+/// `due_at`, the number that is due, test, attempts, `replay_id`
 type FactsRow = (
     String,
     i64,
@@ -23,6 +23,7 @@ type FactsRow = (
     Option<i16>,
     Option<i64>,
     Option<String>,
+    Option<i64>,
     Option<i64>,
     Option<i64>,
     Option<i64>,
@@ -74,7 +75,7 @@ impl Sqlite {
             "select e.type, e.hot, e.webhook_ids,
                     exists (select 1 from node n where n.incarnation = e.owner),
                     a.number, a.verdict, a.outcome, a.http_status,
-                    case when a.outcome = 0 then a.error end, a.started_at + a.latency_us, r.due_at, r.number, e.test,
+                    a.error, a.started_at, a.latency_us, r.due_at, r.number, e.test,
                     (select count(*) from attempt
                      where lane = ?1 and webhook_id = ?4 and event_id = ?3 and outcome <> 0),
                     (select replay_id from replayed
@@ -100,8 +101,9 @@ impl Sqlite {
             verdict,
             outcome,
             status,
-            given_up,
-            ended_at,
+            error,
+            started_at,
+            latency_us,
             due_at,
             due_number,
             is_test,
@@ -117,15 +119,19 @@ impl Sqlite {
         else {
             return Ok(None);
         };
-        let last = match (number, verdict, outcome, ended_at) {
-            (Some(number), Some(verdict), Some(outcome), Some(ended_at)) => Some(LastFact {
-                number: small(number),
-                verdict: Verdict::from_code(verdict)?,
-                outcome: stored_outcome(outcome)?,
-                http_status: status.map(small),
-                given_up,
-                ended_at: Timestamp::from_unix_micros(ended_at),
-            }),
+        let last = match (number, verdict, outcome, started_at, latency_us) {
+            (Some(number), Some(verdict), Some(outcome), Some(started_at), Some(latency_us)) => {
+                let latency = Duration::from_micros(latency_us.unsigned_abs());
+                Some(LastFact {
+                    number: small(number),
+                    verdict: Verdict::from_code(verdict)?,
+                    outcome: stored_outcome(outcome)?,
+                    http_status: status.map(small),
+                    ended_at: Timestamp::from_unix_micros(started_at).plus(latency),
+                    latency,
+                    error,
+                })
+            }
             _ => None,
         };
         Ok(Some(Facts {

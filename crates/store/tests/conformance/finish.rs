@@ -49,19 +49,37 @@ async fn the_state_of_a_delivery_follows_from_its_results(harness: Harness) {
     process.until_written(&tenant).await;
 
     let scheduled = DeliveryState::Scheduled(later);
-    let last = |outcome, http_status| {
-        let ended_at = START.plus(Duration::from_millis(12));
+    let latency = Duration::from_millis(12);
+    let last = |outcome, http_status, error: Option<&str>| {
         Some(LastAttempt {
             outcome,
             http_status,
-            ended_at,
+            ended_at: START.plus(latency),
+            latency,
+            error: error.map(str::to_owned),
         })
     };
     let expected = [
-        (DeliveryState::Delivered, 1, last(Outcome::Accepted, Some(200))),
-        (scheduled, 1, last(Outcome::Rejected, Some(503))),
-        (DeliveryState::Dead, 1, last(Outcome::Rejected, Some(410))),
-        (DeliveryState::Cancelled, 1, last(Outcome::TimedOut, None)),
+        (
+            DeliveryState::Delivered,
+            1,
+            last(Outcome::Accepted, Some(200), None),
+        ),
+        (
+            scheduled,
+            1,
+            last(Outcome::Rejected, Some(503), Some("answered 503")),
+        ),
+        (
+            DeliveryState::Dead,
+            1,
+            last(Outcome::Rejected, Some(410), Some("answered 410")),
+        ),
+        (
+            DeliveryState::Cancelled,
+            1,
+            last(Outcome::TimedOut, None, Some("no answer")),
+        ),
         (DeliveryState::Cancelled, 0, None),
         (scheduled, 0, None),
         (scheduled, 0, None),

@@ -495,18 +495,18 @@ pub(crate) fn secret(seed: u8) -> Secret {
 
 /// An attempt with this result, made just when the tests start.
 pub(crate) fn attempted(next: Next) -> End {
-    let (outcome, http_status) = match next {
-        Next::Delivered => (Outcome::Accepted, Some(200)),
-        Next::Retry(_) => (Outcome::Rejected, Some(503)),
-        Next::Dead => (Outcome::Rejected, Some(410)),
-        Next::Cancelled => (Outcome::TimedOut, None),
+    let (outcome, http_status, error) = match next {
+        Next::Delivered => (Outcome::Accepted, Some(200), None),
+        Next::Retry(_) => (Outcome::Rejected, Some(503), Some("answered 503")),
+        Next::Dead => (Outcome::Rejected, Some(410), Some("answered 410")),
+        Next::Cancelled => (Outcome::TimedOut, None, Some("no answer")),
     };
     End::Attempted(AttemptEnd {
         outcome,
         http_status,
         started_at: START,
         latency: Duration::from_millis(12),
-        error: None,
+        error: error.map(str::to_owned),
         response: None,
         next,
     })

@@ -1,0 +1,71 @@
+//! HTTP/JSON, gRPC and gRPC-Web on one port.
+//!
+//! ```text
+//!   request ─┬─ /hookwright.v1.WebhookService/… ──────────────────────────────► the service
+//!            │                                                                    ▲    │
+//!            └─ anything else ─► route ─► message from path, query, body ─► call ─┘    │
+//!                                                     JSON, or a problem ◄─────────────┘
+//! ```
+//!
+//! The routes are annotations in the proto files, and everything is done from their descriptors: a new RPC is there with its
+//! annotation. The call is one of gRPC, made in this process, so whatever is around the service is around HTTP too.
+
+mod call;
+mod dialect;
+mod fault;
+mod json;
+mod negotiation;
+mod problem;
+mod request;
+mod routes;
+mod rule;
+mod semantics;
+mod transcoder;
+
+use std::sync::Arc;
+
+use hookwright_core::Registry;
+use hookwright_proto::FILE_DESCRIPTOR_SET;
+use prost_reflect::{DescriptorError, DescriptorPool};
+use tonic::service::Routes as GrpcRoutes;
+use tonic_web::GrpcWebLayer;
+
+use self::{
+    dialect::Dialects,
+    json::Forms,
+    routes::{Routes, RuleError},
+    transcoder::Transcoder,
+};
+
+/// Why HTTP cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The descriptors cannot be read.
+    #[error("the descriptors of the proto files cannot be read: {0}")]
+    Descriptors(#[from] DescriptorError),
+    /// An annotation of an RPC makes no sense.
+    #[error("an annotation of the proto files makes no sense: {0}")]
+    Rule(String),
+}
+
+impl From<RuleError> for HttpError {
+    fn from(error: RuleError) -> Self {
+        Self::Rule(error.to_string())
+    }
+}
+
+/// Everything on one port: the gRPC services, the same for browsers, and HTTP/JSON.
+pub(crate) fn router(
+    grpc: GrpcRoutes,
+    body_bytes_max: usize,
+    registry: Arc<Registry>,
+) -> Result<axum::Router, HttpError> {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
+    let routes = Arc::new(Routes::new(&pool)?);
+    let forms = Forms::new(&pool).ok_or_else(|| HttpError::Rule(String::from("json_form is missing")))?;
+    let grpc = grpc.prepare().into_axum_router();
+    let dialects = Dialects::new(registry);
+    let transcoder = Transcoder::new(grpc.clone(), routes, forms, dialects, body_bytes_max);
+    Ok(grpc.layer(GrpcWebLayer::new()).fallback_service(transcoder))
+}
