@@ -17,6 +17,7 @@ mod connection;
 mod directory;
 mod engine;
 mod lifecycle;
+mod listener;
 mod maintenance;
 mod matching;
 #[cfg(test)]
@@ -27,5 +28,6 @@ pub use self::{
     config::Config,
     engine::EngineLimits,
     lifecycle::{Server, StartError},
+    listener::{ClientCertificate, ListenerLimits, Peer, TlsError, TlsFiles},
 };
 pub use hookwright_egress::{AddressRules, AllowedTarget, EgressRules, Resolve, Resolving, TargetError};
