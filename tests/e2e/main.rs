@@ -16,6 +16,7 @@ mod crash_matrix;
 mod delivery;
 mod encryption;
 mod errors;
+mod front_door;
 mod handshake;
 mod holds;
 mod hostile_receivers;

@@ -2,23 +2,26 @@
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::commands::{
-    conformance::ConformanceArgs,
-    deliveries::DeliveriesArgs,
-    demo::DemoArgs,
-    dev::DevArgs,
-    encryption_key::{GenerateArgs, RotateArgs},
-    event_types::EventTypesArgs,
-    publish::PublishArgs,
-    register::RegisterArgs,
-    replay::{CancelArgs, ReplayArgs, ReplaysArgs},
-    rotate_secret::RotateSecretArgs,
-    send_test::SendTestArgs,
-    serve::ServeArgs,
-    sign::SignArgs,
-    verify::VerifyArgs,
-    webhook_state::WebhookStateArgs,
-    webhooks::{UpdateArgs, WebhooksArgs},
+use crate::{
+    client::TlsArgs,
+    commands::{
+        conformance::ConformanceArgs,
+        deliveries::DeliveriesArgs,
+        demo::DemoArgs,
+        dev::DevArgs,
+        encryption_key::{GenerateArgs, RotateArgs},
+        event_types::EventTypesArgs,
+        publish::PublishArgs,
+        register::RegisterArgs,
+        replay::{CancelArgs, ReplayArgs, ReplaysArgs},
+        rotate_secret::RotateSecretArgs,
+        send_test::SendTestArgs,
+        serve::ServeArgs,
+        sign::SignArgs,
+        verify::VerifyArgs,
+        webhook_state::WebhookStateArgs,
+        webhooks::{UpdateArgs, WebhooksArgs},
+    },
 };
 
 /// Webhook delivery: publish an event once, and every customer that asked for it gets a signed POST, retried until it
@@ -94,6 +97,9 @@ pub(crate) struct ClientArgs {
         value_name = "URL"
     )]
     pub(crate) server: String,
+
+    #[command(flatten)]
+    pub(crate) tls: TlsArgs,
 
     /// Print the answer as JSON (proto3 JSON, one document).
     #[arg(long)]

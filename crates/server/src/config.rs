@@ -6,13 +6,17 @@ use hookwright_core::Registry;
 use hookwright_egress::{EgressRules, Resolve, SystemResolver};
 use hookwright_store::{Clock, EncryptionKeys, NodeOptions, Retention, StoreAddress};
 
-use crate::{AlertSettings, engine::EngineLimits};
+use crate::{AlertSettings, ListenerLimits, TlsFiles, engine::EngineLimits};
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where gRPC is served. Port 0 takes a free one.
     pub listen: SocketAddr,
+    /// TLS on the port; none is plain TCP.
+    pub tls: Option<TlsFiles>,
+    /// How much strangers can make this node hold.
+    pub listener: ListenerLimits,
     /// Where the data is.
     pub store: StoreAddress,
     /// What secrets are sealed with in the store; none leaves them in the clear.
@@ -41,6 +45,8 @@ pub struct Config {
     pub alerts: AlertSettings,
     /// How long the log is kept.
     pub retention: Retention,
+    /// How long requests are still taken after health says that this node is not serving any more.
+    pub drain_delay: Duration,
     /// How long attempts under way may take to end when the server is stopped.
     pub grace: Duration,
 }
@@ -50,6 +56,8 @@ impl Config {
     pub fn new(store: StoreAddress) -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4300)),
+            tls: None,
+            listener: ListenerLimits::default(),
             store,
             encryption_keys: None,
             clock: Clock::system(),
@@ -64,6 +72,7 @@ impl Config {
             verify_per_second_max: NonZeroU32::new(2_000),
             alerts: AlertSettings::default(),
             retention: Retention::default(),
+            drain_delay: Duration::ZERO,
             grace: Duration::from_secs(10),
         }
     }

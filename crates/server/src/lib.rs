@@ -18,6 +18,7 @@ mod directory;
 mod engine;
 mod http;
 mod lifecycle;
+mod listener;
 mod maintenance;
 mod matching;
 #[cfg(test)]
@@ -29,5 +30,6 @@ pub use self::{
     engine::EngineLimits,
     http::HttpError,
     lifecycle::{Server, StartError},
+    listener::{ClientCertificate, ListenerLimits, Peer, TlsError, TlsFiles},
 };
 pub use hookwright_egress::{AddressRules, AllowedTarget, EgressRules, Resolve, Resolving, TargetError};

@@ -5,9 +5,9 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use hookwright_egress::{Egress, Guard, SetupError};
 use hookwright_proto::{FILE_DESCRIPTOR_SET, v1::webhook_service_server::WebhookServiceServer};
 use hookwright_store::{Store, StoreError};
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::transport::server::TcpIncoming;
+use tonic::service::Routes;
 use tonic_health::server::HealthReporter;
 
 use crate::{
@@ -17,22 +17,12 @@ use crate::{
     directory::Directory,
     engine::{Engine, Pace},
     http::{self, HttpError},
+    listener::{ListenError, Listener, TlsError},
     maintenance,
 };
 
 /// Room for what surrounds a payload or a body in a request: the headers of a `Verify` are the most.
 const REQUEST_OVERHEAD_BYTES: usize = 2 * 1024 * 1024;
-/// A connection that says nothing is asked whether it is still there.
-const KEEPALIVE: Duration = Duration::from_secs(30);
-
-/// How much a caller may send on one call before it is read: enough for a few megabytes a second to the other side of the
-/// world.
-const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-/// The same for all calls of a connection. Half of it is what the HTTP/2 library lets the overhead of small frames come to
-/// (256 bytes less their length) before it takes their sender for an attacker and closes the connection: a
-/// `PublishStream` of tiny events that is held up may fill its window with frames of 30 bytes, which is a quarter of this.
-const CONNECTION_WINDOW_BYTES: u32 = 8 * 1024 * 1024;
-
 /// Why a server did not start.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -48,6 +38,9 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The files for TLS on the port cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
     /// The HTTP client cannot be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Egress(#[from] SetupError),
@@ -57,6 +50,9 @@ pub enum StartError {
     /// HTTP/JSON cannot be set up.
     #[error("cannot set up HTTP: {0}")]
     Http(#[from] HttpError),
+    /// The description of the service that is built in cannot be read.
+    #[error("the description of the service cannot be read: {0}")]
+    Descriptor(#[from] prost::DecodeError),
 }
 
 /// A running server.
@@ -69,9 +65,11 @@ pub struct Server {
     health: HealthReporter,
     stop_listening: CancellationToken,
     streams: TaskTracker,
-    listener: JoinHandle<Result<(), tonic::transport::Error>>,
+    listener: JoinHandle<()>,
     maintenance: JoinHandle<()>,
     holds: JoinHandle<()>,
+    is_tls: bool,
+    drain_delay: Duration,
     grace: Duration,
 }
 
@@ -81,11 +79,15 @@ impl Server {
         install_tls_provider();
         let store = Store::open_sealed(&config.store, config.clock, config.encryption_keys).await?;
         // Bound before the node joins: a taken port must not leave a lease behind.
-        let listener = TcpListener::bind(config.listen)
+        let is_tls = config.tls.is_some();
+        let listener = Listener::bind(config.listen, config.listener, config.tls)
             .await
-            .map_err(|source| StartError::Listen {
-                address: config.listen,
-                source,
+            .map_err(|error| match error {
+                ListenError::Tls(error) => StartError::Tls(error),
+                ListenError::Port(source) => StartError::Listen {
+                    address: config.listen,
+                    source,
+                },
             })?;
         let local_addr = listener.local_addr().map_err(|source| StartError::Listen {
             address: config.listen,
@@ -134,21 +136,18 @@ impl Server {
                 .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         };
 
-        let grpc = tonic::service::Routes::new(health_service)
+        let grpc = Routes::new(health_service)
             .add_service(reflection().build_v1()?)
             // What most command-line clients still speak.
             .add_service(reflection().build_v1alpha()?)
             .add_service(service);
-        let router = tonic::transport::Server::builder()
-            .http2_keepalive_interval(Some(KEEPALIVE))
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .accept_http1(true)
-            .add_routes(http::router(grpc, request_bytes_max, Arc::clone(&registry))?.into());
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        let listener = tokio::spawn(
-            router.serve_with_incoming_shutdown(incoming, stop_listening.clone().cancelled_owned()),
-        );
+        let router = http::router(grpc, request_bytes_max, Arc::clone(&registry))?;
+        let descriptors = [
+            FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+            tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+        ];
+        let listener = tokio::spawn(listener.serve(router, &descriptors, stop_listening.clone())?);
         let engine_name = store.engine_name();
         let holds = tokio::spawn(maintenance::limit_holds(
             store.clone(),
@@ -168,6 +167,8 @@ impl Server {
             listener,
             maintenance,
             holds,
+            is_tls,
+            drain_delay: config.drain_delay,
             grace: config.grace,
         })
     }
@@ -175,6 +176,12 @@ impl Server {
     /// Where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// Where it is reached, as clients are told: `http://127.0.0.1:4300`, or with https.
+    pub fn url(&self) -> String {
+        let scheme = if self.is_tls { "https" } else { "http" };
+        format!("{scheme}://{}", self.local_addr)
     }
 
     /// `postgresql` or `sqlite`.
@@ -188,6 +195,8 @@ impl Server {
         self.health
             .set_not_serving::<WebhookServiceServer<SharedService>>()
             .await;
+        // Load balancers ask now and then, and send requests here until they have.
+        tokio::time::sleep(self.drain_delay).await;
         self.stop_listening.cancel();
         let mut listener = self.listener;
         if tokio::time::timeout(self.grace, &mut listener).await.is_err() {

@@ -8,8 +8,8 @@ use hookwright_store::{NodeOptions, StoreAddress};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    alerts::AlertArgs, failure::Failure, input::parse_duration, keys::KeysArgs, profiles::ProfilesArgs,
-    stop::StopSignal,
+    alerts::AlertArgs, failure::Failure, front_door::FrontDoorArgs, input::parse_duration, keys::KeysArgs,
+    profiles::ProfilesArgs, stop::StopSignal,
 };
 
 const DEFAULT_FILE: &str = "hookwright.db";
@@ -41,6 +41,9 @@ pub(crate) struct ServeArgs {
     /// When this node dies, others have taken its deliveries over by then.
     #[arg(long, default_value = "5s", value_parser = parse_lease, value_name = "DURATION")]
     lease: Duration,
+
+    #[command(flatten)]
+    front_door: FrontDoorArgs,
 
     #[command(flatten)]
     keys: KeysArgs,
@@ -140,6 +143,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     };
     config.origin.clone_from(&args.egress.origin);
     config.egress = args.egress.into_rules();
+    args.front_door.apply(&mut config, args.attempts_max);
     config.engine.attempts_max = args.attempts_max as usize;
     config.engine.attempts_per_webhook_max = args.attempts_per_webhook_max as usize;
     config.registry = Arc::new(args.profiles.registry()?);
@@ -157,7 +161,7 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     let server = Server::start(config)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
-    println!("listening on http://{}", server.local_addr());
+    println!("listening on {}", server.url());
     tracing::info!(address = %server.local_addr(), store, "serving");
     stop.received().await?;
     tracing::info!("stopping; attempts under way may end");

@@ -46,8 +46,11 @@ use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
-pub(crate) use self::handshake::Handshaker;
 use self::verify_rate::VerifyRate;
+pub(crate) use self::{
+    handshake::Handshaker,
+    status::{DOMAIN, RETRY_DELAY},
+};
 use crate::{catalogue::Catalogues, directory::Directory, engine::Intake};
 
 /// The service behind `hookwright.v1.WebhookService`.

@@ -13,7 +13,7 @@ use super::{
 };
 
 /// The `domain` of every `ErrorInfo`.
-const DOMAIN: &str = "hookwright";
+pub(crate) const DOMAIN: &str = "hookwright";
 /// A status travels in a header block, and not every client takes one of more than 8 KiB: common ones give up the whole
 /// connection, with all calls on it. In it the message is twice, once with three bytes for each that is not ASCII and once
 /// in the details, which are in base64; so these come to 7 KiB at most.
@@ -23,7 +23,7 @@ const VIOLATIONS_BYTES_MAX: usize = 2_048;
 /// Of a field's name, of a description, and of a value of the metadata. What was sent may be quoted in all of them.
 const PART_BYTES_MAX: usize = 512;
 /// What a caller is told to wait before it tries again.
-const RETRY_DELAY: Duration = Duration::from_secs(1);
+pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);
 
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
