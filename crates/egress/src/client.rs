@@ -116,7 +116,7 @@ impl Transport {
         count_interim_answers(&mut request, Arc::clone(flooded));
         // Where there is one, there are no others.
         while let Some(shared) = self.pool.http2(origin) {
-            match over_http2(shared, request).await {
+            match Box::pin(over_http2(shared, request)).await {
                 Ok(answer) => return Ok(answer),
                 // It was closed before the request was on its way.
                 Err(NotSent::Returned(unsent)) => request = *unsent,
@@ -126,34 +126,41 @@ impl Transport {
         if let Some(idle) = self.pool.take_http1(origin) {
             return self.over_http1(origin, idle, request).await;
         }
+        // Connecting is rare, and has much to remember: in a box, so that no other exchange makes room for it.
+        match Box::pin(self.open(origin, request.uri())).await? {
+            Opened::Http1(connection) => self.over_http1(origin, connection, request).await,
+            Opened::Http2(shared) => Box::pin(over_http2(shared, request))
+                .await
+                .map_err(NotSent::into_error),
+        }
+    }
+
+    async fn open(&self, origin: &str, uri: &Uri) -> Result<Opened, ExchangeError> {
         let stream = self
             .connector
-            .connect(request.uri())
+            .connect(uri)
             .await
             .map_err(|error| ExchangeError::of(&*error))?;
         let refusal = stream.refusal();
-        if stream.is_h2() {
-            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-                .timer(TokioTimer::new())
-                .max_header_list_size(u32::try_from(ANSWER_HEADER_BYTES_MAX).unwrap_or(u32::MAX))
-                .handshake(stream)
+        if !stream.is_h2() {
+            let connection = Http1::open(stream)
                 .await
                 .map_err(|error| failure(&error, &refusal))?;
-            tokio::spawn(connection);
-            let shared = self.pool.share_http2(
-                origin,
-                Pooled {
-                    connection: sender,
-                    refusal,
-                },
-            );
-            return over_http2(shared, request).await.map_err(NotSent::into_error);
+            return Ok(Opened::Http1(Pooled {
+                connection: Box::new(connection),
+                refusal,
+            }));
         }
-        let connection = Http1::open(stream)
+        let (connection, work) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_header_list_size(u32::try_from(ANSWER_HEADER_BYTES_MAX).unwrap_or(u32::MAX))
+            .handshake(stream)
             .await
             .map_err(|error| failure(&error, &refusal))?;
-        self.over_http1(origin, Pooled { connection, refusal }, request)
-            .await
+        tokio::spawn(work);
+        Ok(Opened::Http2(
+            self.pool.share_http2(origin, Pooled { connection, refusal }),
+        ))
     }
 
     /// The request with its whole URL.
@@ -182,7 +189,7 @@ impl Transport {
     async fn over_http1(
         &self,
         origin: &str,
-        mut pooled: Pooled<Http1>,
+        mut pooled: Pooled<Box<Http1>>,
         mut request: Request<Full<Bytes>>,
     ) -> Result<Answer, ExchangeError> {
         let host = request
@@ -204,6 +211,12 @@ impl Transport {
         self.pool.put_http1(origin, pooled);
         Ok(answer)
     }
+}
+
+/// A new connection.
+enum Opened {
+    Http1(Pooled<Box<Http1>>),
+    Http2(Pooled<Http2>),
 }
 
 /// Why there is no answer over a shared connection.

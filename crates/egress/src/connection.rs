@@ -152,7 +152,8 @@ impl Connection {
                     .insert(header::AUTHORIZATION, authorization.clone());
                 self.transport.send(exchange).await
             }
-            Authorization::Token(source) => self.send_with_token(source, exchange).await,
+            // Two exchanges and more: in a box, so that those without tokens make no room for them.
+            Authorization::Token(source) => Box::pin(self.send_with_token(source, exchange)).await,
         }
     }
 

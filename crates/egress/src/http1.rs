@@ -99,9 +99,12 @@ impl Http1 {
     }
 
     /// Says good-bye, as TLS wants it.
-    pub(crate) async fn close(self) {
-        drop(self.sender);
-        let _ = self.connection.await;
+    pub(crate) async fn close(self: Box<Self>) {
+        let Self {
+            sender, connection, ..
+        } = *self;
+        drop(sender);
+        let _ = connection.await;
     }
 }
 

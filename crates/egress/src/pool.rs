@@ -45,7 +45,7 @@ struct State {
 #[derive(Debug, Default)]
 struct Origin {
     /// The one that was used last comes last, and is used first.
-    http1: Vec<(Instant, Pooled<Http1>)>,
+    http1: Vec<(Instant, Pooled<Box<Http1>>)>,
     http2: Option<(Instant, Pooled<Http2>)>,
 }
 
@@ -78,7 +78,7 @@ impl Pool {
     }
 
     /// An idle HTTP/1 connection to this origin, for one exchange.
-    pub(crate) fn take_http1(&self, origin: &str) -> Option<Pooled<Http1>> {
+    pub(crate) fn take_http1(&self, origin: &str) -> Option<Pooled<Box<Http1>>> {
         loop {
             let (_, mut pooled) = self.lock().origins.get_mut(origin)?.http1.pop()?;
             if pooled.connection.is_alive() {
@@ -88,7 +88,7 @@ impl Pool {
     }
 
     /// Takes a connection back after an exchange, if another request can follow.
-    pub(crate) fn put_http1(&self, origin: &str, mut pooled: Pooled<Http1>) {
+    pub(crate) fn put_http1(&self, origin: &str, mut pooled: Pooled<Box<Http1>>) {
         if pooled.connection.is_alive() {
             self.change(origin, |known| {
                 if known.http1.len() < IDLE_PER_ORIGIN {
@@ -127,20 +127,20 @@ async fn sweep(pool: Weak<Mutex<State>>) {
         let Some(pool) = pool.upgrade() else { return };
         let expired;
         (expired, goes_on) = lock(&pool).remove_expired(Instant::now());
-        for connection in expired {
-            tokio::spawn(tokio::time::timeout(CLOSE_TIMEOUT, connection.close()));
+        for pooled in expired {
+            tokio::spawn(tokio::time::timeout(CLOSE_TIMEOUT, pooled.connection.close()));
         }
     }
 }
 
 impl State {
     /// Returns what is open still and should not be, and whether anything is left.
-    fn remove_expired(&mut self, now: Instant) -> (Vec<Http1>, bool) {
+    fn remove_expired(&mut self, now: Instant) -> (Vec<Pooled<Box<Http1>>>, bool) {
         let is_fresh = |since: Instant| now.saturating_duration_since(since) < IDLE_TIMEOUT;
         let mut expired = Vec::new();
         self.origins.retain(|_, origin| {
             let stale = origin.http1.partition_point(|(since, _)| !is_fresh(*since));
-            expired.extend(origin.http1.drain(..stale).map(|(_, pooled)| pooled.connection));
+            expired.extend(origin.http1.drain(..stale).map(|(_, pooled)| pooled));
             origin
                 .http1
                 .retain_mut(|(_, pooled)| pooled.connection.is_alive());
@@ -164,11 +164,11 @@ mod tests {
     const ORIGIN: &str = "https://example.com";
 
     /// A connection, and its other side.
-    async fn open() -> (Pooled<Http1>, DuplexStream) {
+    async fn open() -> (Pooled<Box<Http1>>, DuplexStream) {
         let (ours, theirs) = tokio::io::duplex(1_024);
         let stream = Stream::plain(ours, false);
         let refusal = stream.refusal();
-        let connection = Http1::open(stream).await.unwrap();
+        let connection = Box::new(Http1::open(stream).await.unwrap());
         (Pooled { connection, refusal }, theirs)
     }
 

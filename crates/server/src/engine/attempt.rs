@@ -89,7 +89,7 @@ impl AttemptContext {
             // Held: in the store, with the place in the order that it had.
             Some(live) if live.is_stopped() => (End::Released(job.due_at), Feedback::default()),
             Some(live) => self.make_or_give_up(&live, &mut job).await,
-            None => (self.without_webhook(&job).await, Feedback::default()),
+            None => (Box::pin(self.without_webhook(&job)).await, Feedback::default()),
         };
         self.finish(&job, end).await;
         FailPoint::AttemptReported.pass();
@@ -166,11 +166,9 @@ impl AttemptContext {
         let next = match decide(&ended, &live.retry) {
             Decision::Delivered => Next::Delivered,
             Decision::Dead => Next::Dead,
-            Decision::Retry(due_at) => self.retry_or_cancel(job, due_at).await,
-            Decision::Gone => {
-                let due_at = self.disable(job, ended_at).await;
-                self.retry_or_cancel(job, due_at).await
-            }
+            // What is rare is in boxes, so that nothing else makes room for it.
+            Decision::Retry(due_at) => Box::pin(self.retry_or_cancel(job, due_at)).await,
+            Decision::Gone => Box::pin(self.disable_and_retry(job, ended_at)).await,
         };
         tracing::debug!(
             delivery = %delivery_of(job),
@@ -191,6 +189,11 @@ impl AttemptContext {
             next,
         });
         (end, feedback)
+    }
+
+    async fn disable_and_retry(&self, job: &Job, now: Timestamp) -> Next {
+        let due_at = self.disable(job, now).await;
+        self.retry_or_cancel(job, due_at).await
     }
 
     /// Stops the webhook of a receiver that is gone, before its delivery is due again. Returns when that is.
@@ -241,7 +244,8 @@ impl AttemptContext {
         exchange: Exchange,
     ) -> Option<Result<Answer, ExchangeError>> {
         let deadline = exchange.timeout;
-        let mut running = std::pin::pin!(live.send(exchange));
+        // In a box: each function around it would move it, and it is large.
+        let mut running = Box::pin(live.send(exchange));
         if job.origin == Origin::Publish && deadline > PARK_AFTER {
             tokio::select! {
                 biased;

@@ -277,7 +277,9 @@ impl Dispatcher {
                 queue.flow.show(&queue.gauge, now);
                 self.places.take(class, tenant);
                 let context = Arc::clone(&self.context);
-                let task = self.attempts.spawn(async move { context.attempt(job).await });
+                // In a box, because the runtime moves a task several times before it starts.
+                let attempt = Box::pin(async move { context.attempt(job).await });
+                let task = self.attempts.spawn(attempt);
                 self.running.insert(task.id(), running);
             }
             self.look_at(webhook, now);
