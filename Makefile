@@ -137,7 +137,7 @@ bench-python: $(package_venv)/requirements.txt ## Measure the Python package bes
 .PHONY: test-node
 test-node: binary $(node_tests)/node_modules/.package-lock.json ## Run the Node client's tests against the binary
 	$(call say,Node client)
-	cd $(node_tests) && node --test --test-reporter=spec client.test.mjs
+	cd $(node_tests) && node --test --test-reporter=spec client.test.mjs tls.test.mjs
 
 .PHONY: test-node-package
 test-node-package: binary build-node-package ## Test the npm package on all its engines, against the binary

@@ -15,12 +15,12 @@ import grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 
 const here = path.dirname(fileURLToPath(import.meta.url));
-const repository = path.resolve(here, "../../..");
+export const repository = path.resolve(here, "../../..");
 
 // Generous, because it only delays failures: a loaded machine with two cores must not fail a good build.
 export const DEADLINE_MS = 30_000;
 
-const LISTENING = /^listening on http:\/\/127\.0\.0\.1:(\d+)$/;
+const LISTENING = /^listening on https?:\/\/127\.0\.0\.1:(\d+)$/;
 
 // Names as in the proto files, 64-bit numbers as text, enums by name: what is checked is what the files say.
 const options = {
@@ -75,8 +75,11 @@ export function unary(client, method, request) {
   });
 }
 
-/** `hookwright serve` on an empty SQLite database and a free port, until the test ends. */
-export async function startService(test) {
+/**
+ * `hookwright serve` on an empty SQLite database and a free port, until the test ends; with more arguments if given.
+ * `credentials` are those of the client, where there is TLS.
+ */
+export async function startService(test, more = [], credentials = grpc.credentials.createInsecure()) {
   const binary = process.env.HOOKWRIGHT_BINARY ?? path.join(repository, "target/debug/hookwright");
   await access(binary).catch(() => {
     throw new Error(`${binary} is missing: \`cargo build -p hookwright\`, or set HOOKWRIGHT_BINARY`);
@@ -90,6 +93,7 @@ export async function startService(test) {
       "--allow-http",
       "--allow-private-targets",
       `--store=sqlite:${path.join(folder, "hookwright.db")}`,
+      ...more,
     ],
     {
       cwd: folder,
@@ -125,10 +129,10 @@ export async function startService(test) {
   const port = LISTENING.exec(line)?.[1];
   assert.ok(port, `the first line on stdout is ${JSON.stringify(line)}; the log on stderr:\n${log}`);
 
-  const connect = (Client) => {
+  const connect = (Client, as = credentials) => {
     // A proxy from the environment has no business between a test and its own machine.
     const noProxy = { "grpc.enable_http_proxy": 0 };
-    const client = new Client(`127.0.0.1:${port}`, grpc.credentials.createInsecure(), noProxy);
+    const client = new Client(`127.0.0.1:${port}`, as, noProxy);
     clients.push(client);
     return client;
   };

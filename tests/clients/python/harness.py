@@ -21,7 +21,7 @@ REPOSITORY = pathlib.Path(__file__).resolve().parents[3]
 # Generous, because it only delays failures: a loaded machine with two cores must not fail a good build.
 DEADLINE_SECONDS = 30
 
-LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)\n")
+LISTENING = re.compile(r"listening on https?://127\.0\.0\.1:(\d+)\n")
 
 
 def eventually(question, what):
@@ -42,9 +42,14 @@ def eventually(question, what):
 
 
 class Service:
-    """`hookwright serve` on an empty SQLite database and a free port."""
+    """`hookwright serve` on an empty SQLite database and a free port, with more arguments if given.
 
-    def __init__(self, folder):
+    `credentials` are those of the channel, where there is TLS.
+    """
+
+    def __init__(self, folder, arguments=(), credentials=None):
+        self._arguments = arguments
+        self._credentials = credentials
         self._binary = pathlib.Path(os.environ.get("HOOKWRIGHT_BINARY", REPOSITORY / "target/debug/hookwright"))
         self._folder = folder
 
@@ -61,6 +66,7 @@ class Service:
                 "--allow-http",
                 "--allow-private-targets",
                 f"--store=sqlite:{self._folder / 'hookwright.db'}",
+                *self._arguments,
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -74,13 +80,19 @@ class Service:
         self._reader.start()
         try:
             self.address = f"127.0.0.1:{self._port()}"
-            # A proxy from the environment has no business between a test and its own machine.
-            self.channel = grpc.insecure_channel(self.address, [("grpc.enable_http_proxy", 0)])
+            self.channel = self.connect(self._credentials)
             self.stub = webhook_service_pb2_grpc.WebhookServiceStub(self.channel)
         except BaseException:
             self._end(signal.SIGKILL)
             raise
         return self
+
+    def connect(self, credentials=None):
+        # A proxy from the environment has no business between a test and its own machine.
+        options = [("grpc.enable_http_proxy", 0)]
+        if credentials:
+            return grpc.secure_channel(self.address, credentials, options)
+        return grpc.insecure_channel(self.address, options)
 
     def __exit__(self, *_):
         self.channel.close()

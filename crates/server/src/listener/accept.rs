@@ -28,7 +28,7 @@ const SILENCE: Duration = Duration::from_mins(1);
 /// A port that is listened on.
 #[derive(Debug)]
 pub(crate) struct Listener {
-    listener: TcpListener,
+    port: TcpListener,
     limits: Arc<ListenerLimits>,
     tls: Option<LoadedTls>,
 }
@@ -51,16 +51,16 @@ impl Listener {
         tls: Option<TlsFiles>,
     ) -> Result<Self, ListenError> {
         let tls = tls.map(Tls::load).transpose().map_err(ListenError::Tls)?;
-        let listener = TcpListener::bind(address).await.map_err(ListenError::Port)?;
+        let port = TcpListener::bind(address).await.map_err(ListenError::Port)?;
         Ok(Self {
-            listener,
+            port,
             limits: Arc::new(limits),
             tls,
         })
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        self.port.local_addr()
     }
 
     /// Serves until `stop`, and then until the last connection has ended. Dropping it ends them at once.
@@ -80,7 +80,7 @@ impl Listener {
             limits: self.limits,
             stop,
         };
-        Ok(accept(self.listener, self.tls, serving))
+        Ok(accept(self.port, self.tls, serving))
     }
 }
 
@@ -144,7 +144,7 @@ fn refuse(full: Full, address: SocketAddr) {
     match full {
         Full::Total => tracing::warn!("all places for connections are taken; more are refused"),
         Full::Peer => {
-            tracing::warn!(%address, "one address has all connections that it may have; more are refused")
+            tracing::warn!(%address, "one address has all connections that it may have; more are refused");
         }
     }
 }

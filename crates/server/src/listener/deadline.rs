@@ -31,8 +31,8 @@ mod tests {
     #[test]
     fn the_forms_of_the_standard_are_read() {
         for (text, expected) in [
-            ("2H", Some(Duration::from_secs(7_200))),
-            ("3M", Some(Duration::from_secs(180))),
+            ("2H", Some(Duration::from_hours(2))),
+            ("3M", Some(Duration::from_mins(3))),
             ("99999999S", Some(Duration::from_secs(99_999_999))),
             ("20m", Some(Duration::from_millis(20))),
             ("5u", Some(Duration::from_micros(5))),

@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 /// How much strangers can make a node hold, and for how long.
 #[derive(Clone, Debug)]
 pub struct ListenerLimits {
-    /// Connections at the same time. A connection costs some 30 KiB and a file descriptor; whoever starts the server sees
+    /// Connections at the same time. An idle one costs about 50 KiB and a file descriptor; whoever starts the server sees
     /// to it that there are enough of these, for deliveries need them too.
     pub connections_max: usize,
     /// Connections from one address at the same time: an IPv4 address, or the /64 network of an IPv6 one. None is no
