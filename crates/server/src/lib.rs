@@ -27,7 +27,7 @@ pub use self::{
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},
     config::Config,
     engine::EngineLimits,
-    http::HttpError,
+    http::{HttpError, openapi},
     lifecycle::{Server, StartError},
 };
 pub use hookwright_egress::{AddressRules, AllowedTarget, EgressRules, Resolve, Resolving, TargetError};

@@ -1,6 +1,7 @@
 //! HTTP/JSON requests as calls of the gRPC service, from the descriptors of the proto files.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
@@ -15,6 +16,7 @@ use tower_service::Service;
 
 use super::{
     call::call,
+    conditions,
     json::{Forms, write},
     negotiation,
     problem::Problem,
@@ -29,13 +31,13 @@ pub(super) struct Transcoder(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     grpc: axum::Router,
-    routes: Arc<Routes>,
+    routes: Routes,
     forms: Forms,
     body_bytes_max: usize,
 }
 
 impl Transcoder {
-    pub(super) fn new(grpc: axum::Router, routes: Arc<Routes>, forms: Forms, body_bytes_max: usize) -> Self {
+    pub(super) fn new(grpc: axum::Router, routes: Routes, forms: Forms, body_bytes_max: usize) -> Self {
         Self(Arc::new(Inner {
             grpc,
             routes,
@@ -106,10 +108,15 @@ impl Inner {
             }),
         };
         let answered = answered.map_err(|status| Problem::of_status(&status))?;
-        self.answer(route, &answered.into_inner())
+        self.answer(route, &parts.headers, &answered.into_inner())
     }
 
-    fn answer(&self, route: &Route, message: &DynamicMessage) -> Result<Response, Problem> {
+    fn answer(
+        &self,
+        route: &Route,
+        headers: &HeaderMap,
+        message: &DynamicMessage,
+    ) -> Result<Response, Problem> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = route.semantics.success;
         if let Some(location) = route
@@ -122,7 +129,19 @@ impl Inner {
         if route.semantics.success == StatusCode::NO_CONTENT {
             return Ok(response);
         }
-        let json = self.json(route, message).map_err(|error| {
+        let message = shown(route, message);
+        if let Some(etag) = conditions::etag_of(&message) {
+            if route.method == Method::GET && conditions::is_known(headers, &etag) {
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+            }
+            response
+                .headers_mut()
+                .extend(conditions::header_value(&etag).map(|value| (header::ETAG, value)));
+            if response.status() == StatusCode::NOT_MODIFIED {
+                return Ok(response);
+            }
+        }
+        let json = write(&message, &self.forms).map_err(|error| {
             tracing::error!(%error, rpc = route.rpc.full_name(), "an answer cannot be written as JSON");
             Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,
@@ -136,15 +155,17 @@ impl Inner {
         *response.body_mut() = Body::from(json);
         Ok(response)
     }
+}
 
-    fn json(&self, route: &Route, message: &DynamicMessage) -> Result<String, serde_json::Error> {
-        let Some(field) = &route.answer else {
-            return write(message, &self.forms);
-        };
-        match message.get_field(field).as_ref() {
-            Value::Message(inner) => write(inner, &self.forms),
-            _ => write(message, &self.forms),
-        }
+/// The part of a response that is answered.
+fn shown<'a>(route: &Route, message: &'a DynamicMessage) -> Cow<'a, DynamicMessage> {
+    let Some(field) = &route.answer else {
+        return Cow::Borrowed(message);
+    };
+    match message.get_field(field) {
+        Cow::Borrowed(Value::Message(inner)) => Cow::Borrowed(inner),
+        Cow::Owned(Value::Message(inner)) => Cow::Owned(inner),
+        _ => Cow::Borrowed(message),
     }
 }
 
@@ -209,7 +230,7 @@ fn other_method(method: &Method, methods: &[Method]) -> Result<Response, Problem
 fn no_route(path: &str, near: Vec<&str>) -> Problem {
     let detail = format!("there is nothing at {path}; /openapi.json lists what there is");
     let mut problem = Problem::new(StatusCode::NOT_FOUND, "ROUTE_NOT_FOUND", detail);
-    problem.routes = near.into_iter().map(str::to_owned).collect();
+    problem.more.routes = near.into_iter().map(str::to_owned).collect();
     problem
 }
 

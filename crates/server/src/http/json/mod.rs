@@ -7,6 +7,6 @@ mod write;
 
 pub(super) use self::{
     form::Forms,
-    read::{Reader, field_named},
+    read::{Reader, field_named, names},
     write::write,
 };
