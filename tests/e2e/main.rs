@@ -19,6 +19,7 @@ mod errors;
 mod handshake;
 mod holds;
 mod hostile_receivers;
+mod http;
 mod matching;
 mod nodes;
 mod ordering;
