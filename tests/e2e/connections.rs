@@ -154,7 +154,7 @@ on_both_stores! {
                 update_mask: Some(pbjson_types::FieldMask { paths: vec!["authentication".to_owned()] }),
             };
             assert_eq!(client.update_webhook(update).await.unwrap_err().code(), Code::InvalidArgument);
-            client.delete_webhook(v1::DeleteWebhookRequest { id: shown.id }).await.unwrap();
+            client.delete_webhook(v1::DeleteWebhookRequest { id: shown.id, ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         }
         server.stop().await.unwrap();
     }
@@ -277,7 +277,7 @@ on_both_stores! {
             let state = if outcome == v1::Outcome::Accepted { v1::DeliveryState::Delivered } else { v1::DeliveryState::Dead };
             let found = delivery_when(&mut client, &event, state).await;
             assert_eq!(found.attempts[0].outcome(), outcome, "{profile} {min_version}: {}", found.attempts[0].error);
-            client.delete_webhook(v1::DeleteWebhookRequest { id }).await.unwrap();
+            client.delete_webhook(v1::DeleteWebhookRequest { id, ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         }
         server.stop().await.unwrap();
     }
@@ -308,7 +308,7 @@ on_both_stores! {
             let head = tokio::time::timeout(PATIENCE, heads.recv()).await.unwrap().unwrap();
             assert!(head.starts_with(&start), "{head}");
             assert!(head.contains(&credentials), "{head}");
-            client.delete_webhook(v1::DeleteWebhookRequest { id: shown.id }).await.unwrap();
+            client.delete_webhook(v1::DeleteWebhookRequest { id: shown.id, ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         }
 
         let (address, _heads) = proxy(407).await;

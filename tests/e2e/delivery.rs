@@ -47,7 +47,7 @@ on_both_stores! {
                 }
                 delivery_when_delivered_to(&mut client, &event, &id).await;
             }
-            client.delete_webhook(v1::DeleteWebhookRequest { id }).await.unwrap();
+            client.delete_webhook(v1::DeleteWebhookRequest { id, ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         }
         server.stop().await.unwrap();
     }

@@ -132,7 +132,7 @@ on_both_stores! {
             let answer = verify(&mut client, &id, &request).await;
             assert!(answer.valid, "{}", answer.message);
             assert_eq!((answer.event_id.as_str(), answer.event_type.as_str()), (event.as_str(), ""));
-            client.delete_webhook(v1::DeleteWebhookRequest { id }).await.unwrap();
+            client.delete_webhook(v1::DeleteWebhookRequest { id, ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         }
         server.stop().await.unwrap();
     }

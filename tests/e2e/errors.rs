@@ -239,7 +239,7 @@ on_both_stores! {
         assert_refused(client.get_webhook(get("")).await, invalid, "INVALID_ID", "id");
         assert_refused(client.get_webhook(get("evt_01h455vb4pex5vsknk084sn02q")).await, invalid, "INVALID_ID", "id");
         assert_refused(client.get_webhook(get(&unknown)).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
-        let delete = v1::DeleteWebhookRequest { id: unknown.clone() };
+        let delete = v1::DeleteWebhookRequest { id: unknown.clone(), ..v1::DeleteWebhookRequest::default() };
         assert_refused(client.delete_webhook(delete).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");
         let pause = v1::PauseWebhookRequest { id: unknown.clone() };
         assert_refused(client.pause_webhook(pause).await, Code::NotFound, "WEBHOOK_NOT_FOUND", "");

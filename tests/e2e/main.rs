@@ -20,6 +20,7 @@ mod front_door;
 mod handshake;
 mod holds;
 mod hostile_receivers;
+mod http;
 mod matching;
 mod nodes;
 mod ordering;

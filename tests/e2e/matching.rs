@@ -228,7 +228,7 @@ on_both_stores! {
         assert_eq!(explanation.reason(), MatchReason::FilterFalse, "by the settings of now");
         let again = publish(&mut client, "order.created", r#"{"amount":11,"customer":{"id":"c_1"}}"#).await;
         assert_eq!(destinations(&mut client, &again).await, Vec::<String>::new());
-        client.delete_webhook(v1::DeleteWebhookRequest { id }).await.unwrap();
+        client.delete_webhook(v1::DeleteWebhookRequest { id, ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         assert_eq!(client.get_delivery(request).await.unwrap().into_inner().match_explanation, None);
         server.stop().await.unwrap();
     }

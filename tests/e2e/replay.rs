@@ -156,7 +156,7 @@ on_both_stores! {
 
         let unknown = v1::ReplayDeliveryRequest { id: format!("dlv_{}", "0".repeat(52)) };
         assert_eq!(client.replay_delivery(unknown).await.unwrap_err().code(), Code::NotFound);
-        client.delete_webhook(v1::DeleteWebhookRequest { id: webhook_id }).await.unwrap();
+        client.delete_webhook(v1::DeleteWebhookRequest { id: webhook_id, ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         let refused = replay(&mut client, &id).await.unwrap_err();
         assert_eq!(refused.get_error_details().error_info().unwrap().reason, "WEBHOOK_NOT_FOUND");
         server.stop().await.unwrap();

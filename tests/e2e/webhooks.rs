@@ -31,6 +31,7 @@ on_both_stores! {
             ordering: v1::Ordering::None.into(),
             create_time: read.create_time,
             update_time: read.create_time,
+            etag: read.etag.clone(),
             // How it is doing; nobody has set it.
             status: read.status.clone(),
             ..wanted.clone()
@@ -96,13 +97,13 @@ on_both_stores! {
         let event = publish(&mut client, "user.created", "{}").await;
         receiver.next().await;
         deliveries_when(&mut client, &event, |delivery| delivery.state() == v1::DeliveryState::Scheduled).await;
-        client.delete_webhook(v1::DeleteWebhookRequest { id: id.clone() }).await.unwrap();
+        client.delete_webhook(v1::DeleteWebhookRequest { id: id.clone(), ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         let found = delivery_when(&mut client, &event, v1::DeliveryState::Cancelled).await;
         assert_eq!(found.attempts.len(), 1, "the attempt that was made stays in the log");
         assert!(receiver.rest().is_empty());
         let request = v1::ListDeliveriesRequest { webhook_id: id.clone(), ..v1::ListDeliveriesRequest::default() };
         assert_eq!(client.list_deliveries(request).await.unwrap().into_inner().deliveries.len(), 1);
-        let again = client.delete_webhook(v1::DeleteWebhookRequest { id }).await.unwrap_err();
+        let again = client.delete_webhook(v1::DeleteWebhookRequest { id, ..v1::DeleteWebhookRequest::default() }).await.unwrap_err();
         assert_eq!(again.code(), tonic::Code::NotFound);
         server.stop().await.unwrap();
     }

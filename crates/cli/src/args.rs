@@ -80,6 +80,8 @@ pub(crate) enum Command {
     Sign(SignArgs),
     /// Replay files of test vectors, to test schemes: the built-in ones, or your own.
     Conformance(ConformanceArgs),
+    /// Print the HTTP API as an OpenAPI document. A running server has it at /openapi.json, and shows it at /docs.
+    Openapi,
     /// Print a new key for secrets at rest.
     GenerateEncryptionKey(GenerateArgs),
     /// Seal all secrets in the store with the newest key.

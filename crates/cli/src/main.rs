@@ -64,5 +64,6 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::GenerateEncryptionKey(args) => commands::encryption_key::generate(args),
         Command::RotateEncryptionKey(args) => commands::encryption_key::rotate(args).await,
         Command::Conformance(args) => commands::conformance::run(&args),
+        Command::Openapi => commands::openapi::run(),
     }
 }

@@ -28,7 +28,7 @@ pub use self::{
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},
     config::Config,
     engine::EngineLimits,
-    http::HttpError,
+    http::{HttpError, openapi},
     lifecycle::{Server, StartError},
     listener::{ClientCertificate, ListenerLimits, Peer, TlsError, TlsFiles},
 };

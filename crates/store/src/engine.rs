@@ -6,7 +6,7 @@ use hookwright_core::Secret;
 
 use crate::{
     Attempt, Catalogue, DeliveryId, Digest, Due, Event, EventId, EventType, FailingWebhook, Finish,
-    ImportOutcome, Incarnation, Lane, NewReplay, Notice, Recovery, Replay, ReplayFilter, ReplayId,
+    ImportOutcome, Incarnation, Lane, NewReplay, Notice, Recovery, Removal, Replay, ReplayFilter, ReplayId,
     ReplayState, ReplayStep, Rotated, Stop, StoreAddress, StoreError, TenantId, TenantWebhooks, Timestamp,
     Upcoming, Want, Webhook, WebhookId,
     delivery::Facts,
@@ -98,7 +98,9 @@ impl Engine {
     both!(
         /// `secret` becomes the newest one; the others expire at `old_expire_at` at the latest.
         rotate_secret(tenant: TenantId, id: WebhookId, secret: &Secret, old_expire_at: Timestamp, now: Timestamp) -> Rotated);
-    both!(delete_webhook(tenant: TenantId, id: WebhookId) -> bool);
+    both!(
+        /// Only if it was last changed at `version`, when one is given.
+        delete_webhook(tenant: TenantId, id: WebhookId, version: Option<Timestamp>) -> Removal);
     both!(
         /// Keeps the earliest moment.
         note_failing(tenant: TenantId, webhook: WebhookId, since: Timestamp) -> ());

@@ -74,7 +74,7 @@ pub use self::{
     stop::{DisabledReason, Stop, StopCause},
     store::{DeliveryFilter, Retention, Store, StoreAddress, TenantWebhooks},
     webhook::{
-        CustomHeaders, FailingWebhook, Handshake, HandshakeProtocol, HoldLimits, RateLimit, RetryLimits,
-        SigningWebhook, Webhook, WebhookSettings,
+        CustomHeaders, FailingWebhook, Handshake, HandshakeProtocol, HoldLimits, RateLimit, Removal,
+        RetryLimits, SigningWebhook, Webhook, WebhookSettings,
     },
 };

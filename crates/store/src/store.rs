@@ -6,7 +6,7 @@ use hookwright_core::Secret;
 
 use crate::{
     Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, EncryptionKeys, Event, EventId, FailingWebhook,
-    Ordering, Page, PageSize, SigningWebhook, StoreError, TenantId, Timestamp, Webhook, WebhookId,
+    Ordering, Page, PageSize, Removal, SigningWebhook, StoreError, TenantId, Timestamp, Webhook, WebhookId,
     WebhookSettings, delivery::Facts, engine::Engine, id::Minter, sealing::Sealer,
 };
 
@@ -260,6 +260,18 @@ impl Store {
         id: WebhookId,
         change: impl Fn(&mut WebhookSettings) -> bool + Send + Sync,
     ) -> Result<Option<Webhook>, StoreError> {
+        self.change_webhook_version(tenant, id, |settings, _| change(settings))
+            .await
+    }
+
+    /// The same for a `change` that depends on when the webhook was last changed. Every change is noted at a later moment
+    /// than the one before, so that moment names a version.
+    pub async fn change_webhook_version(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        change: impl Fn(&mut WebhookSettings, Timestamp) -> bool + Send + Sync,
+    ) -> Result<Option<Webhook>, StoreError> {
         let now = self.clock().now();
         let changed = self.engine().change_webhook(tenant, id, &change, now).await?;
         if changed
@@ -273,12 +285,23 @@ impl Store {
 
     /// Deletes a webhook and its secrets. False when there was none. Its log stays.
     pub async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
-        let deleted = self.engine().delete_webhook(tenant, id).await?;
-        if deleted {
+        let removal = self.delete_webhook_version(tenant, id, None).await?;
+        Ok(removal == Removal::Removed)
+    }
+
+    /// The same for a webhook that was last changed at `version`, if one is given.
+    pub async fn delete_webhook_version(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        version: Option<Timestamp>,
+    ) -> Result<Removal, StoreError> {
+        let removal = self.engine().delete_webhook(tenant, id, version).await?;
+        if removal == Removal::Removed {
             // What is cancelled need not be cancelled one after the other.
             self.engine().set_free(tenant, id, self.clock().now()).await?;
         }
-        Ok(deleted)
+        Ok(removal)
     }
 
     /// Notes since when a webhook has been failing, unless an earlier moment is noted or the webhook is gone.

@@ -22,6 +22,14 @@ pub struct Webhook {
     pub updated_at: Timestamp,
 }
 
+impl Webhook {
+    /// When a change is noted that is made now: always later than the one before, so that no two versions of a webhook have
+    /// the same moment.
+    pub(crate) fn next_update(&self, now: Timestamp) -> Timestamp {
+        now.max(self.updated_at.plus(Duration::from_micros(1)))
+    }
+}
+
 /// A webhook as the engine needs it: with the secrets to sign with.
 #[derive(Clone, Debug)]
 pub struct SigningWebhook {
@@ -244,5 +252,17 @@ impl fmt::Debug for CustomHeaders {
     }
 }
 
-/// Changes settings in place; false leaves everything as it is. May be called under a lock, so it must not wait.
-pub(crate) type Change<'a> = &'a (dyn Fn(&mut WebhookSettings) -> bool + Send + Sync);
+/// Changes settings in place, knowing when they were last changed; false leaves everything as it is. May be called under a
+/// lock, so it must not wait.
+pub(crate) type Change<'a> = &'a (dyn Fn(&mut WebhookSettings, Timestamp) -> bool + Send + Sync);
+
+/// What became of a webhook that was to be deleted if it had not been changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// It is deleted.
+    Removed,
+    /// There is none.
+    NotFound,
+    /// Somebody has changed it, so it is still there.
+    Changed,
+}

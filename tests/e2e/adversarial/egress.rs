@@ -287,7 +287,7 @@ on_both_stores! {
         }
         // A host is allowed whatever it resolves to, and delivered to.
         for webhook in client.list_webhooks(v1::ListWebhooksRequest::default()).await.unwrap().into_inner().webhooks {
-            client.delete_webhook(v1::DeleteWebhookRequest { id: webhook.id }).await.unwrap();
+            client.delete_webhook(v1::DeleteWebhookRequest { id: webhook.id, ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         }
         resolver.answer(to(&["127.0.0.1"]));
         try_register(&mut client, &format!("http://HOOKS.internal:{port}/")).await.unwrap();

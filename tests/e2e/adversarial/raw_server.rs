@@ -84,7 +84,10 @@ pub(crate) async fn attempt_with(
     .await;
     let found = delivery_when(&mut client, &event, found[0].state()).await;
     client
-        .delete_webhook(v1::DeleteWebhookRequest { id })
+        .delete_webhook(v1::DeleteWebhookRequest {
+            id,
+            ..v1::DeleteWebhookRequest::default()
+        })
         .await
         .unwrap();
     server.stop().await.unwrap();

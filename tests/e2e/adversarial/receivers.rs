@@ -151,7 +151,7 @@ on_both_stores! {
             publish(&mut client, "order.paid", payload).await;
             let genuine = receiver.next().await;
             let now = Clock::system().now().unix_seconds();
-            let request = v1::DeleteWebhookRequest { id: id.clone() };
+            let request = v1::DeleteWebhookRequest { id: id.clone(), ..v1::DeleteWebhookRequest::default() };
             assert!(verify(&mut client, &id, &genuine).await.valid, "{profile}");
             assert!(locally(profile, &secret, &genuine, now).is_ok(), "{profile}");
 

@@ -246,7 +246,7 @@ on_both_stores! {
                 assert_eq!(delivery.last_http_status, u32::from(status));
                 let told = if state == Scheduled && outcome == Accepted { Rejected } else { outcome };
                 assert_eq!(delivery.last_outcome(), told, "{status}");
-                client.delete_webhook(v1::DeleteWebhookRequest { id }).await.unwrap();
+                client.delete_webhook(v1::DeleteWebhookRequest { id, ..v1::DeleteWebhookRequest::default() }).await.unwrap();
             }
         }
         server.stop().await.unwrap();
@@ -430,9 +430,12 @@ async fn case_22_a_change_on_one_node_takes_effect_on_the_other_within_a_heartbe
         assert!(paused.rest().is_empty(), "sent to after its pause was known");
         println!("a change was in effect on both nodes after {known_after:?}");
         for id in [moving, stopping] {
-            here.delete_webhook(v1::DeleteWebhookRequest { id })
-                .await
-                .unwrap();
+            here.delete_webhook(v1::DeleteWebhookRequest {
+                id,
+                ..v1::DeleteWebhookRequest::default()
+            })
+            .await
+            .unwrap();
         }
         old.rest();
         new.rest();

@@ -223,6 +223,7 @@ fn comparable(webhook: &v1::Webhook) -> v1::Webhook {
         state: 0,
         status: None,
         update_time: None,
+        etag: String::new(),
         ..webhook.clone()
     }
 }

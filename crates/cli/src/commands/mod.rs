@@ -6,6 +6,7 @@ pub(crate) mod demo;
 pub(crate) mod dev;
 pub(crate) mod encryption_key;
 pub(crate) mod event_types;
+pub(crate) mod openapi;
 pub(crate) mod publish;
 pub(crate) mod register;
 pub(crate) mod replay;

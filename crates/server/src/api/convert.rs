@@ -33,6 +33,7 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
         state: state.into(),
         create_time: Some(timestamp(webhook.created_at)),
         update_time: Some(timestamp(webhook.updated_at)),
+        etag: etag(webhook.updated_at),
         encryption: settings.encryption.as_ref().map(encryption),
         handshake: settings.handshake.as_ref().map(super::handshake::to_wire),
         method: how.method.as_str().to_owned(),
@@ -61,6 +62,18 @@ pub(super) fn webhook(webhook: Webhook) -> v1::Webhook {
             .map(|(name, values)| (name, v1::AttributeValues { values }))
             .collect(),
     }
+}
+
+/// Names a version of a webhook. No two have the same moment.
+pub(super) fn etag(updated_at: Timestamp) -> String {
+    format!("{:x}", updated_at.unix_micros())
+}
+
+/// The moment that an etag names; none when no version can have it.
+pub(super) fn version(etag: &str) -> Option<Timestamp> {
+    let micros = i64::from_str_radix(etag, 16).ok()?;
+    let version = Timestamp::from_unix_micros(micros);
+    (self::etag(version) == etag).then_some(version)
 }
 
 /// Without the number of held deliveries.

@@ -13,6 +13,8 @@ pub(super) enum ApiError {
     /// Some fields are not acceptable.
     Invalid(Vec<Violation>),
     WebhookNotFound(String),
+    /// Somebody has changed the webhook since it was read.
+    EtagMismatch(String),
     DeliveryNotFound(String),
     EventTypeNotFound(String),
     /// This part of a request ended in a way that is a mistake of ours. The log has it.

@@ -30,6 +30,12 @@ impl From<ApiError> for Status {
         match error {
             ApiError::Invalid(violations) => invalid(&violations),
             ApiError::WebhookNotFound(id) => not_found("WEBHOOK_NOT_FOUND", "webhook", &id),
+            ApiError::EtagMismatch(id) => status(
+                Code::Aborted,
+                "ETAG_MISMATCH",
+                format!("webhook {id} has been changed since it was read; read it again, and decide anew"),
+                [("id", id)],
+            ),
             ApiError::DeliveryNotFound(id) => not_found("DELIVERY_NOT_FOUND", "delivery", &id),
             ApiError::EventTypeNotFound(name) => not_found("EVENT_TYPE_NOT_FOUND", "event type", &name),
             ApiError::Broken(part) => status(

@@ -1,5 +1,7 @@
 //! `UpdateWebhook`: the fields that the mask names.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use hookwright_proto::v1;
 use hookwright_store::{WebhookId, WebhookSettings};
 
@@ -24,10 +26,15 @@ impl Service {
             .into());
         };
         let id: WebhookId = validate::id("webhook.id", &webhook.id)?;
-        let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
+        let mut paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
         let tenant = self.tenant();
         let not_found = || ApiError::WebhookNotFound(id.to_string());
         let current = self.store.webhook(tenant, id).await?.ok_or_else(not_found)?;
+        let is_wanted = |version| webhook.etag.is_empty() || webhook.etag == convert::etag(version);
+        if !is_wanted(current.updated_at) {
+            return Err(ApiError::EtagMismatch(id.to_string()));
+        }
+        same_profile(&mut paths, &webhook.profile, &current.settings.profile)?;
         let profile = validate::profile(
             "webhook.profile",
             &current.settings.profile,
@@ -59,9 +66,14 @@ impl Service {
             self.shake_hands(&mut preview).await?;
         }
         // Read again into what is stored by then: fields that somebody else has just changed stay changed.
+        let is_stale = AtomicBool::new(false);
         let updated = self
             .store
-            .change_webhook(tenant, id, |settings| {
+            .change_webhook_version(tenant, id, |settings, version| {
+                if !is_wanted(version) {
+                    is_stale.store(true, Ordering::Relaxed);
+                    return false;
+                }
                 read(settings, &mut Violations::default());
                 // Somebody else may have changed the URL meanwhile, and then it was another receiver that agreed.
                 if is_shaken && settings.url == preview.url {
@@ -71,9 +83,26 @@ impl Service {
             })
             .await?
             .ok_or_else(not_found)?;
+        if is_stale.into_inner() {
+            return Err(ApiError::EtagMismatch(id.to_string()));
+        }
         self.directory.reload(tenant).await?;
         Ok(v1::UpdateWebhookResponse {
             webhook: Some(convert::webhook(updated)),
         })
     }
+}
+
+/// Takes the profile out of the mask: who replaces a webhook by what it has read may name it, if it is the same.
+fn same_profile(paths: &mut Vec<String>, wanted: &str, current: &str) -> Result<(), Violation> {
+    let is_profile = |path: &String| path == "profile";
+    if paths.iter().any(is_profile) && !wanted.is_empty() && wanted != current {
+        return Err(Violation::new(
+            "webhook.profile",
+            Reason::InvalidUpdateMask,
+            format!("it is {current} and cannot be changed; register another webhook"),
+        ));
+    }
+    paths.retain(|path| !is_profile(path));
+    Ok(())
 }

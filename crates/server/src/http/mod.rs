@@ -10,11 +10,15 @@
 //! The routes are annotations in the proto files, and everything is done from their descriptors: a new RPC is there with its
 //! annotation. The call is one of gRPC, made in this process, so whatever is around the service is around HTTP too.
 
+mod behavior;
 mod call;
+mod conditions;
 mod dialect;
 mod fault;
 mod json;
 mod negotiation;
+mod openapi;
+mod pages;
 mod problem;
 mod request;
 mod routes;
@@ -31,6 +35,7 @@ use tonic::service::Routes as GrpcRoutes;
 use tonic_web::GrpcWebLayer;
 
 use self::{
+    behavior::Behaviors,
     dialect::Dialects,
     json::Forms,
     routes::{Routes, RuleError},
@@ -55,17 +60,53 @@ impl From<RuleError> for HttpError {
     }
 }
 
+/// What the descriptors say about HTTP.
+struct Contract {
+    pool: DescriptorPool,
+    routes: Routes,
+    forms: Forms,
+    behaviors: Behaviors,
+}
+
+impl Contract {
+    fn read() -> Result<Self, HttpError> {
+        let missing = |name: &str| HttpError::Rule(format!("{name} is missing"));
+        let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
+        let forms = Forms::new(&pool).ok_or_else(|| missing("json_form"))?;
+        let behaviors = Behaviors::new(&pool).ok_or_else(|| missing("field_behavior"))?;
+        let routes = Routes::new(&pool, &behaviors)?;
+        Ok(Self {
+            pool,
+            routes,
+            forms,
+            behaviors,
+        })
+    }
+
+    fn openapi(&self) -> serde_json::Value {
+        openapi::document(&self.pool, &self.routes, &self.forms, &self.behaviors)
+    }
+}
+
+/// The OpenAPI 3.1 document of the HTTP API, as a server answers it at `/openapi.json`.
+pub fn openapi() -> Result<serde_json::Value, HttpError> {
+    Ok(Contract::read()?.openapi())
+}
+
 /// Everything on one port: the gRPC services, the same for browsers, and HTTP/JSON.
 pub(crate) fn router(
     grpc: GrpcRoutes,
     body_bytes_max: usize,
     registry: Arc<Registry>,
 ) -> Result<axum::Router, HttpError> {
-    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET)?;
-    let routes = Arc::new(Routes::new(&pool)?);
-    let forms = Forms::new(&pool).ok_or_else(|| HttpError::Rule(String::from("json_form is missing")))?;
+    let contract = Contract::read()?;
+    let pages = pages::pages(contract.openapi().to_string().into());
     let grpc = grpc.prepare().into_axum_router();
     let dialects = Dialects::new(registry);
+    let (routes, forms) = (contract.routes, contract.forms);
     let transcoder = Transcoder::new(grpc.clone(), routes, forms, dialects, body_bytes_max);
-    Ok(grpc.layer(GrpcWebLayer::new()).fallback_service(transcoder))
+    Ok(grpc
+        .layer(GrpcWebLayer::new())
+        .merge(pages)
+        .fallback_service(transcoder))
 }

@@ -19,10 +19,17 @@ pub(super) struct Problem {
     /// For people.
     pub(super) detail: String,
     pub(super) fields: Vec<Field>,
-    pub(super) metadata: BTreeMap<String, String>,
+    pub(super) more: Box<More>,
+}
+
+/// What few problems have.
+#[derive(Debug, Default)]
+pub(super) struct More {
+    /// As in `google.rpc.ErrorInfo`.
+    metadata: BTreeMap<String, String>,
     /// Paths that were perhaps meant.
     pub(super) routes: Vec<String>,
-    pub(super) headers: HeaderMap,
+    headers: HeaderMap,
 }
 
 /// A field at fault.
@@ -54,14 +61,12 @@ impl Problem {
             reason: Cow::Borrowed(reason),
             detail: detail.into(),
             fields: Vec::new(),
-            metadata: BTreeMap::new(),
-            routes: Vec::new(),
-            headers: HeaderMap::new(),
+            more: Box::default(),
         }
     }
 
     pub(super) fn with_header(mut self, name: HeaderName, value: HeaderValue) -> Self {
-        self.headers.insert(name, value);
+        self.more.headers.insert(name, value);
         self
     }
 
@@ -112,7 +117,7 @@ impl Problem {
         );
         if let Some(info) = details.error_info() {
             problem.reason = Cow::Owned(info.reason.clone());
-            problem.metadata = info.metadata.clone().into_iter().collect();
+            problem.more.metadata = info.metadata.clone().into_iter().collect();
         }
         if let Some((_, status)) = STATUS_OF_REASON
             .iter()
@@ -133,11 +138,13 @@ impl Problem {
         let delay = details.retry_info().and_then(|info| info.retry_delay);
         if let Some(delay) = delay {
             problem
+                .more
                 .headers
                 .insert(header::RETRY_AFTER, whole_seconds(delay).into());
         }
         if problem.status == StatusCode::UNAUTHORIZED {
             problem
+                .more
                 .headers
                 .insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -156,14 +163,14 @@ impl Problem {
             detail: &self.detail,
             reason: &self.reason,
             fields: &self.fields,
-            metadata: &self.metadata,
-            routes: &self.routes,
+            metadata: &self.more.metadata,
+            routes: &self.more.routes,
         };
         // Texts and numbers: nothing that could not be written.
         let body = serde_json::to_vec(&document).unwrap_or_default();
         let mut response = Response::new(Body::from(body));
         *response.status_mut() = self.status;
-        *response.headers_mut() = self.headers;
+        *response.headers_mut() = self.more.headers;
         response.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),

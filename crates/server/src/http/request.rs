@@ -1,12 +1,13 @@
 //! A request as the message of its RPC: path, query, body and headers together.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
 use url::form_urlencoded;
 
 use super::{
+    conditions::{self, Wanted},
     fault::{Fault, nearest},
-    json::{Forms, Reader, field_named},
+    json::{Forms, Reader, field_named, names},
     routes::{BodyOf, Route},
 };
 
@@ -35,10 +36,12 @@ pub(super) fn message(route: &Route, sent: Sent<'_>, forms: &Forms) -> Result<Dy
         BodyOf::Field(field) => reader.field(&mut message, field, body, ""),
     }
     for (fields, value) in route.parameters.iter().zip(sent.path) {
-        set_from_path(&mut reader, &mut message, fields, value);
+        set(&mut reader, &mut message, fields, value, "the path");
     }
     read_query(&mut reader, &mut message, route, sent.query);
     read_idempotency_key(&mut reader, &mut message, route, sent.headers);
+    read_if_match(&mut reader, &mut message, route, sent.headers);
+    complete_mask(&mut reader, &mut message, route, body);
     if reader.faults.is_empty() {
         Ok(message)
     } else {
@@ -46,12 +49,13 @@ pub(super) fn message(route: &Route, sent: Sent<'_>, forms: &Forms) -> Result<Dy
     }
 }
 
-/// The path says what is meant; a body that says something else is a mistake of its writer.
-fn set_from_path(
+/// Sets a field to what path or headers say. A body that says something else is a mistake of its writer.
+fn set(
     reader: &mut Reader<'_>,
     message: &mut DynamicMessage,
     fields: &[FieldDescriptor],
     value: &str,
+    source: &str,
 ) {
     let Some((last, way)) = fields.split_last() else {
         return;
@@ -63,10 +67,9 @@ fn set_from_path(
         };
         place = inner;
     }
-    let current = place.get_field(last);
-    if place.has_field(last) && current.as_str() != Some(value) {
+    if place.has_field(last) && place.get_field(last).as_str() != Some(value) {
         let names: Vec<&str> = fields.iter().map(FieldDescriptor::name).collect();
-        let description = format!("the body has another value than the path, which is {value:?}");
+        let description = format!("the body has another value than {source}, which is {value:?}");
         return reader.note(&names.join("."), "CONFLICTING_FIELDS", description);
     }
     place.set_field(last, Value::String(value.to_owned()));
@@ -131,12 +134,37 @@ fn note_unknown(reader: &mut Reader<'_>, name: &str, known: &[FieldDescriptor]) 
     reader.note(name, "UNKNOWN_FIELD", description);
 }
 
-/// A value of the query as JSON. proto3 JSON takes numbers in strings, too; only booleans stand for themselves.
+/// A value of the query as JSON.
 fn parameter(field: &FieldDescriptor, value: &str) -> String {
-    match (field.kind(), value) {
-        (Kind::Bool, "true" | "false") => value.to_owned(),
+    let is_bare = match field.kind() {
+        Kind::Bool => matches!(value, "true" | "false"),
+        Kind::String | Kind::Bytes | Kind::Enum(_) | Kind::Message(_) => false,
+        _ => value.parse::<serde_json::Number>().is_ok(),
+    };
+    match field.kind() {
+        _ if is_bare => value.to_owned(),
+        Kind::Message(message) if message.full_name() == "google.protobuf.FieldMask" => {
+            serde_json::Value::from(camel_case(value)).to_string()
+        }
         _ => serde_json::Value::from(value).to_string(),
     }
+}
+
+/// A mask names fields as JSON does, but both spellings are accepted.
+fn camel_case(mask: &str) -> String {
+    let mut camel = String::with_capacity(mask.len());
+    let mut is_new_word = false;
+    for character in mask.chars() {
+        if character == '_' {
+            is_new_word = true;
+        } else if is_new_word {
+            camel.push(character.to_ascii_uppercase());
+            is_new_word = false;
+        } else {
+            camel.push(character);
+        }
+    }
+    camel
 }
 
 fn read_idempotency_key(
@@ -156,12 +184,60 @@ fn read_idempotency_key(
         let description = String::from("the header is not visible ASCII");
         return reader.note(field.name(), "INVALID_IDEMPOTENCY_KEY", description);
     };
-    let current = message.get_field(&field);
-    if message.has_field(&field) && current.as_str() != Some(key) {
-        let description = String::from("the body has another one than the Idempotency-Key header");
-        return reader.note(field.name(), "CONFLICTING_FIELDS", description);
+    set(reader, message, &[field], key, "the Idempotency-Key header");
+}
+
+fn read_if_match(reader: &mut Reader<'_>, message: &mut DynamicMessage, route: &Route, headers: &HeaderMap) {
+    if route.if_match.is_empty() {
+        return;
     }
-    message.set_field(&field, Value::String(key.to_owned()));
+    match conditions::if_match(headers) {
+        Wanted::Anything => {}
+        Wanted::Version(etag) => set(reader, message, &route.if_match, &etag, "the If-Match header"),
+        Wanted::Unclear => reader.note(
+            "If-Match",
+            "INVALID_FIELD",
+            String::from("one etag is expected, as it was answered, or *"),
+        ),
+    }
+}
+
+/// Says which fields of the body count, where that is not said: with `PUT` all that can be set, and with `PATCH` those that
+/// are there, even as `null`.
+fn complete_mask(reader: &mut Reader<'_>, message: &mut DynamicMessage, route: &Route, body: &str) {
+    let request = route.rpc.input();
+    let mask = route
+        .semantics
+        .mask
+        .and_then(|name| request.get_field_by_name(name));
+    let Some((mask, Kind::Message(kind))) = mask.map(|mask| (mask.clone(), mask.kind())) else {
+        return;
+    };
+    let is_given = message.has_field(&mask);
+    let paths: Vec<Value> = match (&route.method, is_given) {
+        (&Method::PUT, true) => {
+            let description = String::from("PUT replaces every field; send PATCH to change some");
+            return reader.note(mask.name(), "CONFLICTING_FIELDS", description);
+        }
+        (_, true) => return,
+        (&Method::PUT, false) => route.settable.iter().map(path).collect(),
+        (_, false) => {
+            let there = names(body);
+            let is_there = |field: &&FieldDescriptor| {
+                there
+                    .iter()
+                    .any(|name| name == field.name() || name == field.json_name())
+            };
+            route.settable.iter().filter(is_there).map(path).collect()
+        }
+    };
+    let mut value = DynamicMessage::new(kind);
+    value.set_field_by_name("paths", Value::List(paths));
+    message.set_field(&mask, Value::Message(value));
+}
+
+fn path(field: &FieldDescriptor) -> Value {
+    Value::String(field.name().to_owned())
 }
 
 /// draft-ietf-httpapi-idempotency-key-header

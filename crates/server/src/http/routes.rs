@@ -5,6 +5,7 @@ use percent_encoding::percent_decode_str;
 use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MessageDescriptor, MethodDescriptor};
 
 use super::{
+    behavior::Behaviors,
     fault::nearest,
     rule::{self, Rule},
     semantics::{self, Semantics},
@@ -36,6 +37,10 @@ pub(super) struct Route {
     /// The field of the response that the answer is; none means the whole of it.
     pub(super) answer: Option<FieldDescriptor>,
     pub(super) semantics: Semantics,
+    /// The field that `If-Match` is, with those on the way.
+    pub(super) if_match: Vec<FieldDescriptor>,
+    /// What a mask may name: the fields of the body that its sender sets.
+    pub(super) settable: Vec<FieldDescriptor>,
 }
 
 /// What of the request the body is.
@@ -70,7 +75,7 @@ pub(super) struct RuleError {
 
 impl Routes {
     /// The routes of all services.
-    pub(super) fn new(pool: &DescriptorPool) -> Result<Self, RuleError> {
+    pub(super) fn new(pool: &DescriptorPool, behaviors: &Behaviors) -> Result<Self, RuleError> {
         let mut routes = Self {
             finder: matchit::Router::new(),
             paths: Vec::new(),
@@ -83,7 +88,7 @@ impl Routes {
             .flat_map(|service| service.methods().collect::<Vec<_>>())
         {
             for rule in rule::rules(&rpc, &extension) {
-                routes.add(&rpc, rule).map_err(|problem| RuleError {
+                routes.add(&rpc, rule, behaviors).map_err(|problem| RuleError {
                     rpc: rpc.full_name().to_owned(),
                     problem,
                 })?;
@@ -125,7 +130,7 @@ impl Routes {
         self.paths.iter().flat_map(|path| &path.routes)
     }
 
-    fn add(&mut self, rpc: &MethodDescriptor, rule: Rule) -> Result<(), String> {
+    fn add(&mut self, rpc: &MethodDescriptor, rule: Rule, behaviors: &Behaviors) -> Result<(), String> {
         let (numbered, names) = numbered(&rule.template);
         let request = rpc.input();
         let parameters: Option<Vec<_>> = names.iter().map(|name| fields(&request, name)).collect();
@@ -142,14 +147,20 @@ impl Routes {
                     .ok_or("its answer is no field")?,
             ),
         };
+        let semantics = semantics::of(rpc.name());
+        let if_match = semantics.if_match.map(|path| fields(&request, path));
         let route = Route {
             method: rule.method,
             template: rule.template.clone(),
             rpc: rpc.clone(),
             parameters: parameters.ok_or("a name in its path is no field")?,
+            settable: settable(&body, behaviors),
             body,
             answer,
-            semantics: semantics::of(rpc.name()),
+            semantics,
+            if_match: if_match
+                .unwrap_or(Some(Vec::new()))
+                .ok_or("If-Match is no field")?,
         };
         let known = self.finder.at(&numbered).ok().map(|found| *found.value);
         let known = known.and_then(|index| self.paths.get_mut(index));
@@ -192,6 +203,19 @@ impl Path {
         methods.push(Method::OPTIONS);
         methods
     }
+}
+
+fn settable(body: &BodyOf, behaviors: &Behaviors) -> Vec<FieldDescriptor> {
+    let BodyOf::Field(field) = body else {
+        return Vec::new();
+    };
+    let Kind::Message(message) = field.kind() else {
+        return Vec::new();
+    };
+    message
+        .fields()
+        .filter(|field| !behaviors.is_output_only(field))
+        .collect()
 }
 
 /// How many routes are told to who asked for one that is not there.

@@ -11,12 +11,18 @@ pub(super) struct Semantics {
     pub(super) location: Option<&'static str>,
     /// The field of the request that the `Idempotency-Key` header is.
     pub(super) idempotency_key: Option<&'static str>,
+    /// The field of the request that the `If-Match` header is.
+    pub(super) if_match: Option<&'static str>,
+    /// The field of the request that says what of the body counts. `PUT` means everything, and `PATCH` what is there.
+    pub(super) mask: Option<&'static str>,
 }
 
 const USUAL: Semantics = Semantics {
     success: StatusCode::OK,
     location: None,
     idempotency_key: None,
+    if_match: None,
+    mask: None,
 };
 
 const EMPTY: Semantics = Semantics {
@@ -50,7 +56,21 @@ const SPECIAL: &[(&str, Semantics)] = &[
             ..USUAL
         },
     ),
-    ("DeleteWebhook", EMPTY),
+    (
+        "UpdateWebhook",
+        Semantics {
+            if_match: Some("webhook.etag"),
+            mask: Some("update_mask"),
+            ..USUAL
+        },
+    ),
+    (
+        "DeleteWebhook",
+        Semantics {
+            if_match: Some("etag"),
+            ..EMPTY
+        },
+    ),
     ("DeleteEventType", EMPTY),
 ];
 

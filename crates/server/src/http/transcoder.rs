@@ -1,6 +1,7 @@
 //! HTTP/JSON requests as calls of the gRPC service, from the descriptors of the proto files.
 
 use std::{
+    borrow::Cow,
     convert::Infallible,
     sync::Arc,
     task::{Context, Poll},
@@ -15,6 +16,7 @@ use tower_service::Service;
 
 use super::{
     call::call,
+    conditions,
     dialect::{Asked, Dialects},
     json::{Forms, write},
     negotiation,
@@ -30,7 +32,7 @@ pub(super) struct Transcoder(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     grpc: axum::Router,
-    routes: Arc<Routes>,
+    routes: Routes,
     forms: Forms,
     dialects: Dialects,
     body_bytes_max: usize,
@@ -39,7 +41,7 @@ struct Inner {
 impl Transcoder {
     pub(super) fn new(
         grpc: axum::Router,
-        routes: Arc<Routes>,
+        routes: Routes,
         forms: Forms,
         dialects: Dialects,
         body_bytes_max: usize,
@@ -129,7 +131,7 @@ impl Inner {
         let answered = answered.map_err(|status| Problem::of_status(&status))?;
         let answered = answered.into_inner();
         let in_words = asked.answer(route.rpc.name(), &answered, &path, &body);
-        let mut response = self.answer(route, &answered, in_words)?;
+        let mut response = self.answer(route, &parts.headers, &answered, in_words)?;
         asked.lead_back(response.headers_mut());
         Ok(response)
     }
@@ -138,6 +140,7 @@ impl Inner {
     fn answer(
         &self,
         route: &Route,
+        headers: &HeaderMap,
         message: &DynamicMessage,
         in_words: Option<String>,
     ) -> Result<Response, Problem> {
@@ -153,31 +156,44 @@ impl Inner {
         if route.semantics.success == StatusCode::NO_CONTENT {
             return Ok(response);
         }
-        let json = in_words
-            .map_or_else(|| self.json(route, message), Ok)
-            .map_err(|error| {
-                tracing::error!(%error, rpc = route.rpc.full_name(), "an answer cannot be written as JSON");
-                Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "INTERNAL",
-                    "it was done, but the answer cannot be written as JSON; the log has details",
-                )
-            })?;
+        let message = shown(route, message);
+        if let Some(etag) = conditions::etag_of(&message) {
+            if route.method == Method::GET && conditions::is_known(headers, &etag) {
+                *response.status_mut() = StatusCode::NOT_MODIFIED;
+            }
+            response
+                .headers_mut()
+                .extend(conditions::header_value(&etag).map(|value| (header::ETAG, value)));
+            if response.status() == StatusCode::NOT_MODIFIED {
+                return Ok(response);
+            }
+        }
+        let written = in_words.map_or_else(|| write(&message, &self.forms), Ok);
+        let json = written.map_err(|error| {
+            tracing::error!(%error, rpc = route.rpc.full_name(), "an answer cannot be written as JSON");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "INTERNAL",
+                "it was done, but the answer cannot be written as JSON; the log has details",
+            )
+        })?;
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         *response.body_mut() = Body::from(json);
         Ok(response)
     }
+}
 
-    fn json(&self, route: &Route, message: &DynamicMessage) -> Result<String, serde_json::Error> {
-        let Some(field) = &route.answer else {
-            return write(message, &self.forms);
-        };
-        match message.get_field(field).as_ref() {
-            Value::Message(inner) => write(inner, &self.forms),
-            _ => write(message, &self.forms),
-        }
+/// The part of a response that is answered.
+fn shown<'a>(route: &Route, message: &'a DynamicMessage) -> Cow<'a, DynamicMessage> {
+    let Some(field) = &route.answer else {
+        return Cow::Borrowed(message);
+    };
+    match message.get_field(field) {
+        Cow::Borrowed(Value::Message(inner)) => Cow::Borrowed(inner),
+        Cow::Owned(Value::Message(inner)) => Cow::Owned(inner),
+        _ => Cow::Borrowed(message),
     }
 }
 
@@ -242,7 +258,7 @@ fn other_method(method: &Method, methods: &[Method]) -> Result<Response, Problem
 fn no_route(path: &str, near: Vec<&str>) -> Problem {
     let detail = format!("there is nothing at {path}; /openapi.json lists what there is");
     let mut problem = Problem::new(StatusCode::NOT_FOUND, "ROUTE_NOT_FOUND", detail);
-    problem.routes = near.into_iter().map(str::to_owned).collect();
+    problem.more.routes = near.into_iter().map(str::to_owned).collect();
     problem
 }
 

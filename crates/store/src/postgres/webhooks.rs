@@ -5,7 +5,7 @@ use sqlx::PgTransaction;
 
 use super::{CONFIG_LOCK, Postgres, alerts::note_standing, sql_limit};
 use crate::{
-    SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
+    Removal, SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
     alert::{changed_standing, state_of},
     sealing::Owner,
     webhook::Change,
@@ -208,6 +208,37 @@ impl Postgres {
     ) -> Result<Option<Webhook>, StoreError> {
         // Under the lock that every change takes: nobody writes between the read and the write.
         let mut tx = self.begin_config_change().await?;
+        let Some(mut webhook) = self.locked_webhook(&mut tx, tenant, id).await? else {
+            return Ok(None);
+        };
+        let before = state_of(&webhook.settings);
+        if !change(&mut webhook.settings, webhook.updated_at) {
+            return Ok(Some(webhook));
+        }
+        webhook.updated_at = webhook.next_update(now);
+        if let Some(standing) = changed_standing(&before, &webhook.settings) {
+            note_standing(&mut tx, tenant, id, &standing, now).await?;
+        }
+        let owner = Owner { tenant, webhook: id };
+        sqlx::query!(
+            "update webhook set settings = $3, updated_at = $4 where tenant_id = $1 and id = $2",
+            tenant.0,
+            id.0,
+            self.sealer.write_settings(owner, &webhook.settings)?,
+            webhook.updated_at.to_sql()
+        )
+        .execute(&mut *tx)
+        .await?;
+        commit_config_change(tx, tenant).await?;
+        Ok(Some(webhook))
+    }
+
+    async fn locked_webhook(
+        &self,
+        tx: &mut PgTransaction<'static>,
+        tenant: TenantId,
+        id: WebhookId,
+    ) -> Result<Option<Webhook>, StoreError> {
         let row = sqlx::query!(
             r#"-- store: change_webhook
             select settings, created_at, updated_at
@@ -217,50 +248,42 @@ impl Postgres {
             tenant.0,
             id.0
         )
-        .fetch_optional(&mut *tx)
+        .fetch_optional(&mut **tx)
         .await?;
         let Some(row) = row else { return Ok(None) };
         let owner = Owner { tenant, webhook: id };
-        let mut webhook = Webhook {
+        Ok(Some(Webhook {
             tenant,
             id,
             settings: self.sealer.read_settings(owner, row.settings)?,
             created_at: Timestamp::from_sql(row.created_at),
             updated_at: Timestamp::from_sql(row.updated_at),
-        };
-        let before = state_of(&webhook.settings);
-        if !change(&mut webhook.settings) {
-            return Ok(Some(webhook));
-        }
-        webhook.updated_at = now;
-        if let Some(standing) = changed_standing(&before, &webhook.settings) {
-            note_standing(&mut tx, tenant, id, &standing, now).await?;
-        }
-        sqlx::query!(
-            "update webhook set settings = $3, updated_at = $4 where tenant_id = $1 and id = $2",
-            tenant.0,
-            id.0,
-            self.sealer.write_settings(owner, &webhook.settings)?,
-            now.to_sql()
-        )
-        .execute(&mut *tx)
-        .await?;
-        commit_config_change(tx, tenant).await?;
-        Ok(Some(webhook))
+        }))
     }
 
-    pub(crate) async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
+    pub(crate) async fn delete_webhook(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        version: Option<Timestamp>,
+    ) -> Result<Removal, StoreError> {
         let mut tx = self.begin_config_change().await?;
+        if let Some(version) = version {
+            let current = self.locked_webhook(&mut tx, tenant, id).await?;
+            if current.is_some_and(|webhook| webhook.updated_at != version) {
+                return Ok(Removal::Changed);
+            }
+        }
         let deleted = sqlx::query!(
             "delete from webhook where tenant_id = $1 and id = $2",
             tenant.0,
             id.0
         );
         if deleted.execute(&mut *tx).await?.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(Removal::NotFound);
         }
         commit_config_change(tx, tenant).await?;
-        Ok(true)
+        Ok(Removal::Removed)
     }
 
     pub(super) async fn begin_config_change(&self) -> Result<PgTransaction<'static>, StoreError> {

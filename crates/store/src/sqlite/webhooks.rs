@@ -6,7 +6,7 @@ use sqlx::{Connection as _, SqliteTransaction};
 
 use super::{Sqlite, alerts::note_standing, blob, read_uuid, sql_limit};
 use crate::{
-    SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
+    Removal, SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
     alert::{changed_standing, state_of},
     sealing::Owner,
     webhook::Change,
@@ -188,20 +188,14 @@ impl Sqlite {
     ) -> Result<Option<Webhook>, StoreError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
-        let row: Option<WebhookRow> = sqlx::query_as(
-            "select id, settings, created_at, updated_at from webhook where tenant_id = ? and id = ?",
-        )
-        .bind(tenant.0)
-        .bind(blob(id.0))
-        .fetch_optional(&mut *tx)
-        .await?;
-        let Some(row) = row else { return Ok(None) };
-        let mut webhook = self.read_webhook(tenant, row)?;
+        let Some(mut webhook) = self.webhook_within(&mut tx, tenant, id).await? else {
+            return Ok(None);
+        };
         let before = state_of(&webhook.settings);
-        if !change(&mut webhook.settings) {
+        if !change(&mut webhook.settings, webhook.updated_at) {
             return Ok(Some(webhook));
         }
-        webhook.updated_at = now;
+        webhook.updated_at = webhook.next_update(now);
         if let Some(standing) = changed_standing(&before, &webhook.settings) {
             note_standing(&mut tx, tenant, id, &standing, now).await?;
         }
@@ -210,7 +204,7 @@ impl Sqlite {
             .write_settings(Owner { tenant, webhook: id }, &webhook.settings)?;
         sqlx::query("update webhook set settings = ?, updated_at = ? where tenant_id = ? and id = ?")
             .bind(document.to_string())
-            .bind(now.unix_micros())
+            .bind(webhook.updated_at.unix_micros())
             .bind(tenant.0)
             .bind(blob(id.0))
             .execute(&mut *tx)
@@ -219,19 +213,46 @@ impl Sqlite {
         Ok(Some(webhook))
     }
 
-    pub(crate) async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
+    async fn webhook_within(
+        &self,
+        tx: &mut SqliteTransaction<'_>,
+        tenant: TenantId,
+        id: WebhookId,
+    ) -> Result<Option<Webhook>, StoreError> {
+        let row: Option<WebhookRow> = sqlx::query_as(
+            "select id, settings, created_at, updated_at from webhook where tenant_id = ? and id = ?",
+        )
+        .bind(tenant.0)
+        .bind(blob(id.0))
+        .fetch_optional(&mut **tx)
+        .await?;
+        row.map(|row| self.read_webhook(tenant, row)).transpose()
+    }
+
+    pub(crate) async fn delete_webhook(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        version: Option<Timestamp>,
+    ) -> Result<Removal, StoreError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
+        if let Some(version) = version {
+            let current = self.webhook_within(&mut tx, tenant, id).await?;
+            if current.is_some_and(|webhook| webhook.updated_at != version) {
+                return Ok(Removal::Changed);
+            }
+        }
         let deleted = sqlx::query("delete from webhook where tenant_id = ? and id = ?")
             .bind(tenant.0)
             .bind(blob(id.0))
             .execute(&mut *tx)
             .await?;
         if deleted.rows_affected() == 0 {
-            return Ok(false);
+            return Ok(Removal::NotFound);
         }
         commit_config_change(tx, tenant).await?;
-        Ok(true)
+        Ok(Removal::Removed)
     }
 }
 

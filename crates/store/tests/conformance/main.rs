@@ -39,4 +39,5 @@ mod pages;
 mod publish;
 mod recovery;
 mod retention;
+mod versions;
 mod webhooks;

@@ -8,6 +8,6 @@ mod write;
 pub(super) use self::{
     form::Forms,
     members::Members,
-    read::{Reader, field_named},
+    read::{Reader, field_named, names},
     write::write,
 };

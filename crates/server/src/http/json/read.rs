@@ -79,7 +79,10 @@ impl Reader<'_> {
             (JsonForm::Unspecified, Kind::Message(inner)) if is_ours(&inner) && !field.is_map() => {
                 self.messages(field, &inner, json, &place)
             }
-            (JsonForm::Unspecified, _) => self.checked(&place, leaf(field, json)),
+            (JsonForm::Unspecified, _) => self.checked(
+                &place,
+                check_spelling(field, json).and_then(|()| leaf(field, json)),
+            ),
         };
         if let Some(value) = value {
             message.set_field(field, value);
@@ -139,6 +142,12 @@ pub(in crate::http) fn field_named(descriptor: &MessageDescriptor, name: &str) -
         .or_else(|| descriptor.get_field_by_name(name))
 }
 
+/// The names of an object's members; none when it is no object.
+pub(in crate::http) fn names(json: &str) -> Vec<String> {
+    let Members(members) = serde_json::from_str(json).unwrap_or(Members(Vec::new()));
+    members.into_iter().map(|(name, _)| name).collect()
+}
+
 /// Where a field of a message is that stands at `place`, as gRPC names it: `webhook.url`.
 pub(in crate::http) fn below(place: &str, field: &FieldDescriptor) -> String {
     if place.is_empty() {
@@ -193,6 +202,31 @@ fn text(json: &str) -> Result<Value, String> {
         }
     };
     Ok(Value::Bytes(bytes.into()))
+}
+
+/// proto3 JSON has two spellings for numbers and for the values of enums. One each is enough, and says what is meant: `"1"`
+/// is text, and nobody knows the numbers of enums.
+fn check_spelling(field: &FieldDescriptor, json: &str) -> Result<(), String> {
+    if field.is_map() {
+        return Ok(());
+    }
+    let values: Vec<&RawValue> = if field.is_list() {
+        serde_json::from_str(json).map_err(|error| plain(&error))?
+    } else {
+        Vec::new()
+    };
+    let texts = values.iter().map(|value| value.get());
+    let is_text = |text: &str| text.starts_with('"');
+    for text in texts.chain((!field.is_list()).then_some(json)) {
+        match field.kind() {
+            Kind::Enum(_) if !is_text(text) => return Err(String::from("a name is expected, as a string")),
+            Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Float | Kind::Double if is_text(text) => {
+                return Err(String::from("a number is expected"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// What proto3 JSON says about one field.

@@ -1,0 +1,9 @@
+//! The service over HTTP/JSON: the same answers as over gRPC, in the words of HTTP.
+
+mod client;
+mod conditions;
+mod documents;
+mod errors;
+mod grpc_web;
+mod openapi;
+mod routes;
