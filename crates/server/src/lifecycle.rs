@@ -12,6 +12,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::{
     Config,
+    access::Authenticated,
     alerts::Alerts,
     api::{Handshaker, Limits, Service, SharedService},
     directory::Directory,
@@ -119,8 +120,10 @@ impl Server {
         let streams = service.streams();
         // What is a little too large is refused with the name of the field. What is far too large is not even read.
         let largest = config.payload_bytes_max.max(config.verify_bytes_max);
-        let service = WebhookServiceServer::new(service.shared())
-            .max_decoding_message_size(largest * 2 + REQUEST_OVERHEAD_BYTES);
+        let service = Authenticated::new(
+            WebhookServiceServer::new(service.shared())
+                .max_decoding_message_size(largest * 2 + REQUEST_OVERHEAD_BYTES),
+        );
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<WebhookServiceServer<SharedService>>().await;
         let reflection = || {

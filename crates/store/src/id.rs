@@ -67,6 +67,10 @@ pub struct DeliveryId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplayId(pub(crate) Uuid);
 
+/// Names an API key: `key_` and 26 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub(crate) Uuid);
+
 impl EventId {
     /// When the event was accepted, to the millisecond.
     pub fn created_at(self) -> Timestamp {
@@ -195,6 +199,7 @@ macro_rules! text_form {
 text_form!(WebhookId, "whk", 1, id => [id.0], [webhook] => Self(webhook));
 text_form!(EventId, "evt", 1, id => [id.0], [event] => Self(event));
 text_form!(ReplayId, "rpl", 1, id => [id.0], [replay] => Self(replay));
+text_form!(KeyId, "key", 1, id => [id.0], [key] => Self(key));
 text_form!(DeliveryId, "dlv", 2, id => [id.event.0, id.webhook.0],
     [event, webhook] => Self { event: EventId(event), webhook: WebhookId(webhook) });
 

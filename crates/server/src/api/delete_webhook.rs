@@ -2,15 +2,16 @@
 
 use hookwright_proto::v1;
 
-use super::{Service, error::ApiError, validate};
+use super::{Caller, Service, error::ApiError, validate};
 
 impl Service {
     pub(super) async fn delete_webhook(
         &self,
+        caller: &Caller,
         request: v1::DeleteWebhookRequest,
     ) -> Result<v1::DeleteWebhookResponse, ApiError> {
         let id = validate::id("id", &request.id)?;
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         if !self.store.delete_webhook(tenant, id).await? {
             return Err(ApiError::WebhookNotFound(request.id));
         }

@@ -41,14 +41,19 @@ use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use hookwright_egress::Egress;
 use hookwright_proto::v1::{self, webhook_service_server::WebhookService};
-use hookwright_store::{Store, TenantId};
+use hookwright_store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) use self::handshake::Handshaker;
 use self::verify_rate::VerifyRate;
-use crate::{catalogue::Catalogues, directory::Directory, engine::Intake};
+use crate::{
+    access::{Caller, caller_of},
+    catalogue::Catalogues,
+    directory::Directory,
+    engine::Intake,
+};
 
 /// The service behind `hookwright.v1.WebhookService`.
 pub(crate) struct Service {
@@ -115,12 +120,6 @@ impl Service {
     pub(crate) fn shared(self) -> SharedService {
         SharedService(Arc::new(self))
     }
-
-    /// Whose request it is. Everything belongs to the default tenant until callers identify themselves.
-    #[expect(clippy::unused_self, reason = "will look the caller's key up")]
-    fn tenant(&self) -> TenantId {
-        TenantId::DEFAULT
-    }
 }
 
 impl fmt::Debug for Service {
@@ -140,11 +139,13 @@ macro_rules! rpcs {
                 &self,
                 request: Request<Streaming<v1::PublishStreamRequest>>,
             ) -> Result<Response<Self::PublishStreamStream>, Status> {
-                Ok(Response::new(publish_stream::start(Arc::clone(&self.0), request.into_inner())))
+                let caller = caller_of(&request)?;
+                Ok(Response::new(publish_stream::start(Arc::clone(&self.0), caller, request.into_inner())))
             }
 
             $(async fn $name(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
-                match self.0.$name(request.into_inner()).await {
+                let caller = caller_of(&request)?;
+                match self.0.$name(&caller, request.into_inner()).await {
                     Ok(response) => Ok(Response::new(response)),
                     Err(error) => Err(error.into()),
                 }

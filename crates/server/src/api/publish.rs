@@ -4,7 +4,7 @@ use bytes::Bytes;
 use hookwright_proto::v1;
 
 use super::{
-    Service, alert, convert,
+    Caller, Service, alert, convert,
     error::ApiError,
     ordering,
     validate::{self, Violations},
@@ -19,12 +19,16 @@ pub(super) struct AcceptableEvent {
 }
 
 impl Service {
-    pub(super) async fn publish(&self, request: v1::PublishRequest) -> Result<v1::PublishResponse, ApiError> {
-        let event = self.accept_event(request).await?;
+    pub(super) async fn publish(
+        &self,
+        caller: &Caller,
+        request: v1::PublishRequest,
+    ) -> Result<v1::PublishResponse, ApiError> {
+        let event = self.accept_event(caller, request).await?;
         let published = self
             .intake
             .publish(
-                self.tenant(),
+                caller.tenant,
                 event.event_type,
                 event.payload,
                 event.ordering_key,
@@ -42,6 +46,7 @@ impl Service {
     /// Checks an event, against the catalogue too when that is asked for.
     pub(super) async fn accept_event(
         &self,
+        caller: &Caller,
         request: v1::PublishRequest,
     ) -> Result<AcceptableEvent, ApiError> {
         let mut violations = Violations::default();
@@ -63,7 +68,7 @@ impl Service {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
         if request.validate_payload {
-            self.check_against_catalogue(&event_type, &request.payload)
+            self.check_against_catalogue(caller, &event_type, &request.payload)
                 .await?;
         }
         Ok(AcceptableEvent {

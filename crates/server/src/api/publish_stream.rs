@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tonic::{Status, Streaming};
 
 use super::{
-    Service,
+    Caller, Service,
     error::{Reason, Violation},
     status,
 };
@@ -53,15 +53,20 @@ impl Stream for Answers {
 }
 
 /// Begins to read events.
-pub(super) fn start(service: Arc<Service>, requests: Streaming<v1::PublishStreamRequest>) -> Answers {
+pub(super) fn start(
+    service: Arc<Service>,
+    caller: Caller,
+    requests: Streaming<v1::PublishStreamRequest>,
+) -> Answers {
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let streams = service.streams.clone();
-    streams.spawn(run(service, requests, answers));
+    streams.spawn(run(service, caller, requests, answers));
     Answers(answered)
 }
 
 async fn run(
     service: Arc<Service>,
+    caller: Caller,
     requests: Streaming<v1::PublishStreamRequest>,
     answers: mpsc::Sender<Result<v1::PublishStreamResponse, Status>>,
 ) {
@@ -86,7 +91,7 @@ async fn run(
                 end = Some(status::shutting_down());
             }
             next = admitted.next(), if is_open && has_room => match next {
-                Some(Ok(event)) => under_way.push(publish(&service, event)),
+                Some(Ok(event)) => under_way.push(publish(&service, &caller, event)),
                 Some(Err(status)) => {
                     is_open = false;
                     end = Some(status);
@@ -130,10 +135,10 @@ async fn admit(
     })
 }
 
-async fn publish(service: &Service, admitted: Admitted) -> v1::PublishStreamResponse {
+async fn publish(service: &Service, caller: &Caller, admitted: Admitted) -> v1::PublishStreamResponse {
     let sequence = admitted.request.sequence;
     let published = match admitted.request.event {
-        Some(event) => service.publish(event).await,
+        Some(event) => service.publish(caller, event).await,
         None => {
             Err(Violation::new("event", Reason::MissingField, "there is no event in this request").into())
         }

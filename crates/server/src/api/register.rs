@@ -8,7 +8,7 @@ use hookwright_proto::v1;
 use hookwright_store::{Timestamp, WebhookSettings};
 
 use super::{
-    Service, connection, convert,
+    Caller, Service, connection, convert,
     error::{ApiError, Reason, Violation},
     settings::{self, Context},
     validate::{self, Violations},
@@ -17,6 +17,7 @@ use super::{
 impl Service {
     pub(super) async fn register(
         &self,
+        caller: &Caller,
         request: v1::RegisterRequest,
     ) -> Result<v1::RegisterResponse, ApiError> {
         let (mut settings, secret) = accept(
@@ -27,7 +28,7 @@ impl Service {
         )?;
         connection::foresee(&settings, |_| true, &self.egress).await?;
         self.shake_hands(&mut settings).await?;
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         let webhook = self
             .store
             .insert_webhook(tenant, settings, std::slice::from_ref(&secret))

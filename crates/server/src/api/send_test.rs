@@ -8,7 +8,7 @@ use hookwright_proto::v1;
 use hookwright_store::{DeliveryDetail, DeliveryId, Webhook, WebhookId};
 
 use super::{
-    Service, convert,
+    Caller, Service, convert,
     error::{ApiError, Reason, Violation},
     validate::{self, Violations},
 };
@@ -24,10 +24,11 @@ const PAYLOAD_WITHOUT_SAMPLE: &[u8] = br#"{"test":true}"#;
 impl Service {
     pub(super) async fn send_test(
         &self,
+        caller: &Caller,
         request: v1::SendTestRequest,
     ) -> Result<v1::SendTestResponse, ApiError> {
         let id: WebhookId = validate::id("id", &request.id)?;
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         let webhook = self
             .store
             .webhook(tenant, id)
@@ -57,7 +58,7 @@ impl Service {
             event: published.event,
             webhook: id,
         };
-        let detail = self.result_of(delivery, wait).await?;
+        let detail = self.result_of(caller, delivery, wait).await?;
         Ok(v1::SendTestResponse {
             delivery: Some(convert::delivery(detail.delivery)),
             attempt: detail.attempts.into_iter().next().map(convert::attempt),
@@ -81,8 +82,13 @@ impl Service {
     }
 
     /// The delivery, as soon as its first attempt has ended, or after `wait`.
-    async fn result_of(&self, delivery: DeliveryId, wait: Duration) -> Result<DeliveryDetail, ApiError> {
-        let tenant = self.tenant();
+    async fn result_of(
+        &self,
+        caller: &Caller,
+        delivery: DeliveryId,
+        wait: Duration,
+    ) -> Result<DeliveryDetail, ApiError> {
+        let tenant = caller.tenant;
         let deadline = Instant::now() + wait;
         let mut pause = LOOK_EVERY_MIN;
         loop {

@@ -4,7 +4,7 @@ use hookwright_proto::v1;
 use hookwright_store::{WebhookId, WebhookSettings};
 
 use super::{
-    Service, connection, convert,
+    Caller, Service, connection, convert,
     error::{ApiError, Reason, Violation},
     settings::{self, Context},
     validate::{self, Violations},
@@ -13,6 +13,7 @@ use super::{
 impl Service {
     pub(super) async fn update_webhook(
         &self,
+        caller: &Caller,
         request: v1::UpdateWebhookRequest,
     ) -> Result<v1::UpdateWebhookResponse, ApiError> {
         let Some(webhook) = request.webhook else {
@@ -25,7 +26,7 @@ impl Service {
         };
         let id: WebhookId = validate::id("webhook.id", &webhook.id)?;
         let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         let not_found = || ApiError::WebhookNotFound(id.to_string());
         let current = self.store.webhook(tenant, id).await?.ok_or_else(not_found)?;
         let profile = validate::profile(
