@@ -49,7 +49,10 @@ mod store;
 mod webhook;
 
 pub use self::{
-    access::{Scope, Scopes},
+    access::{
+        AccessChanges, AccessCursor, Actor, AuditEntry, KEYS_MAX, Key, KeyCreation, KeyHash, KeyText, NewKey,
+        Quotas, Scope, Scopes, Tenant, TenantDeletion,
+    },
     alert::{Digest, News, Notice, REASON_OWNER, Recovery, Standing, StandingState, state_of},
     attempt::{Attempt, AttemptEnd, End, Finish, Next, Origin, Outcome, Verdict},
     clock::{Clock, Timestamp},
@@ -62,7 +65,7 @@ pub use self::{
     event_type::{Catalogue, EventType, ImportOutcome},
     fail_point::{FAIL_POINT_VARIABLE, FailPoint, Passed},
     hold::HoldPolicy,
-    id::{DeliveryId, EventId, IdError, Incarnation, KeyId, Lane, ReplayId, TenantId, WebhookId},
+    id::{AuditId, DeliveryId, EventId, IdError, Incarnation, KeyId, Lane, ReplayId, TenantId, WebhookId},
     node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},
     ordering::Ordering,
     page::{Page, PageSize},

@@ -76,9 +76,9 @@ impl Scopes {
         Self(self.0 | 1 << scope as u8)
     }
 
-    /// Whether all of the others are among these.
-    pub const fn include(self, others: Self) -> bool {
-        self.0 & others.0 == others.0
+    /// Whether any of the others is among these.
+    pub const fn meets(self, others: Self) -> bool {
+        self.0 & others.0 != 0
     }
 
     /// Whether there are none.
@@ -89,6 +89,15 @@ impl Scopes {
     /// Each of them.
     pub fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::EACH.into_iter().filter(move |scope| self.has(*scope))
+    }
+
+    pub(crate) fn to_sql(self) -> i16 {
+        self.0.into()
+    }
+
+    /// Bits that this version does not know permit nothing.
+    pub(crate) fn from_sql(bits: i64) -> Self {
+        Self(u8::try_from(bits & i64::from(Self::ALL.0)).unwrap_or(0))
     }
 }
 

@@ -4,9 +4,10 @@ use hookwright_core::Secret;
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteTransaction};
 
-use super::{Sqlite, alerts::note_standing, blob, read_uuid, sql_limit};
+use super::{Sqlite, alerts::note_standing, audit::record, blob, read_uuid, sql_limit};
 use crate::{
-    SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
+    AuditEntry, SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
+    access::changed_fields,
     alert::{changed_standing, state_of},
     sealing::Owner,
     webhook::Change,
@@ -28,7 +29,8 @@ impl Sqlite {
                 .await?;
             let id = TenantId(next);
             sqlx::query(
-                "insert into tenant (id, lane, name, version) values (?, ?, ?, (select max(version) + 1 from tenant))",
+                "insert into tenant (id, lane, name, version, access_version)
+                values (?, ?, ?, (select max(version) + 1 from tenant), (select max(access_version) + 1 from tenant))",
             )
             .bind(id.0)
             .bind(id.lane().0)
@@ -109,7 +111,9 @@ impl Sqlite {
         &self,
         webhook: &Webhook,
         secrets: &[Secret],
-    ) -> Result<(), StoreError> {
+        max: Option<u32>,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let owner = Owner {
             tenant: webhook.tenant,
             webhook: webhook.id,
@@ -117,6 +121,15 @@ impl Sqlite {
         let settings = self.sealer.write_settings(owner, &webhook.settings)?;
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
+        if let Some(max) = max {
+            let count: i64 = sqlx::query_scalar("select count(*) from webhook where tenant_id = ?")
+                .bind(webhook.tenant.0)
+                .fetch_one(&mut *tx)
+                .await?;
+            if count >= i64::from(max) {
+                return Ok(false);
+            }
+        }
         sqlx::query(
             "insert into webhook (tenant_id, id, settings, created_at, updated_at) values (?, ?, ?, ?, ?)",
         )
@@ -138,7 +151,9 @@ impl Sqlite {
             .execute(&mut *tx)
             .await?;
         }
-        commit_config_change(tx, webhook.tenant).await
+        record(&mut tx, entry).await?;
+        commit_config_change(tx, webhook.tenant).await?;
+        Ok(true)
     }
 
     pub(crate) async fn webhook(
@@ -185,6 +200,7 @@ impl Sqlite {
         id: WebhookId,
         change: Change<'_>,
         now: Timestamp,
+        entry: AuditEntry,
     ) -> Result<Option<Webhook>, StoreError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
@@ -197,11 +213,13 @@ impl Sqlite {
         .await?;
         let Some(row) = row else { return Ok(None) };
         let mut webhook = self.read_webhook(tenant, row)?;
-        let before = state_of(&webhook.settings);
+        let (before, settings_before) = (state_of(&webhook.settings), webhook.settings.clone());
         if !change(&mut webhook.settings) {
             return Ok(Some(webhook));
         }
         webhook.updated_at = now;
+        let fields = changed_fields(&settings_before, &webhook.settings);
+        record(&mut tx, &entry.with_fields(fields)).await?;
         if let Some(standing) = changed_standing(&before, &webhook.settings) {
             note_standing(&mut tx, tenant, id, &standing, now).await?;
         }
@@ -219,7 +237,12 @@ impl Sqlite {
         Ok(Some(webhook))
     }
 
-    pub(crate) async fn delete_webhook(&self, tenant: TenantId, id: WebhookId) -> Result<bool, StoreError> {
+    pub(crate) async fn delete_webhook(
+        &self,
+        tenant: TenantId,
+        id: WebhookId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let deleted = sqlx::query("delete from webhook where tenant_id = ? and id = ?")
@@ -230,6 +253,7 @@ impl Sqlite {
         if deleted.rows_affected() == 0 {
             return Ok(false);
         }
+        record(&mut tx, entry).await?;
         commit_config_change(tx, tenant).await?;
         Ok(true)
     }
