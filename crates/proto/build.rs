@@ -2,7 +2,8 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
+    "hookwright/v1/access.proto",
     "hookwright/v1/webhook.proto",
     "hookwright/v1/webhook_state.proto",
     "hookwright/v1/event.proto",

@@ -4,9 +4,9 @@ use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hookwright_core::Registry;
 use hookwright_egress::{EgressRules, Resolve, SystemResolver};
-use hookwright_store::{Clock, EncryptionKeys, NodeOptions, Retention, StoreAddress};
+use hookwright_store::{Clock, EncryptionKeys, NodeOptions, Quotas, Retention, StoreAddress};
 
-use crate::{AlertSettings, engine::EngineLimits};
+use crate::{AlertSettings, Auth, engine::EngineLimits};
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
@@ -15,6 +15,10 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the data is.
     pub store: StoreAddress,
+    /// Who may call. None decides by the address: whoever has a key where others can reach it, everybody on loopback.
+    pub auth: Option<Auth>,
+    /// How much tenants may have that have no quotas of their own.
+    pub quotas: Quotas,
     /// What secrets are sealed with in the store; none leaves them in the clear.
     pub encryption_keys: Option<EncryptionKeys>,
     /// Time.
@@ -51,6 +55,8 @@ impl Config {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 4300)),
             store,
+            auth: None,
+            quotas: Quotas::default(),
             encryption_keys: None,
             clock: Clock::system(),
             node: NodeOptions::default(),

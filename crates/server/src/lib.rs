@@ -24,6 +24,7 @@ mod matching;
 mod simulation;
 
 pub use self::{
+    access::Auth,
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},
     config::Config,
     engine::EngineLimits,

@@ -12,7 +12,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::{
     Config,
-    access::Authenticated,
+    access::{Auth, Gate, Keyring, upkeep},
     alerts::Alerts,
     api::{Handshaker, Limits, Service, SharedService},
     directory::Directory,
@@ -51,6 +51,15 @@ pub enum StartError {
     /// The HTTP client cannot be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Egress(#[from] SetupError),
+    /// Keys are wanted, and there is none.
+    #[error(
+        "{address} wants API keys, and none is good yet: make the first one with `hookwright keys create NAME --scope admin \
+         --scope operator` and this --store or --data; or let in everybody who can reach it with --auth none"
+    )]
+    NoKey {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
     /// gRPC cannot be set up.
     #[error("cannot set up gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -69,6 +78,7 @@ pub struct Server {
     listener: JoinHandle<Result<(), tonic::transport::Error>>,
     maintenance: JoinHandle<()>,
     holds: JoinHandle<()>,
+    upkeep: JoinHandle<()>,
     grace: Duration,
 }
 
@@ -76,7 +86,13 @@ impl Server {
     /// Opens the store, starts delivering, and serves the API. Answers are given as soon as this returns.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         install_tls_provider();
-        let store = Store::open_sealed(&config.store, config.clock, config.encryption_keys).await?;
+        let store = Store::open_sealed(
+            &config.store,
+            config.clock.clone(),
+            config.encryption_keys.clone(),
+        )
+        .await?;
+        let (keyring, gate) = admission(&config, &store).await?;
         // Bound before the node joins: a taken port must not leave a lease behind.
         let listener = TcpListener::bind(config.listen)
             .await
@@ -105,7 +121,7 @@ impl Server {
 
         let stop_listening = CancellationToken::new();
         let service = Service::new(
-            store.clone(),
+            keyring.clone(),
             engine.intake(),
             directory,
             egress,
@@ -120,7 +136,7 @@ impl Server {
         let streams = service.streams();
         // What is a little too large is refused with the name of the field. What is far too large is not even read.
         let largest = config.payload_bytes_max.max(config.verify_bytes_max);
-        let service = Authenticated::new(
+        let service = gate.guard(
             WebhookServiceServer::new(service.shared())
                 .max_decoding_message_size(largest * 2 + REQUEST_OVERHEAD_BYTES),
         );
@@ -137,14 +153,19 @@ impl Server {
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .add_service(health_service)
-            .add_service(reflection().build_v1()?)
+            .add_service(gate.guard(reflection().build_v1()?))
             // What most command-line clients still speak.
-            .add_service(reflection().build_v1alpha()?)
+            .add_service(gate.guard(reflection().build_v1alpha()?))
             .add_service(service);
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let listener = tokio::spawn(
             router.serve_with_incoming_shutdown(incoming, stop_listening.clone().cancelled_owned()),
         );
+        let upkeep = tokio::spawn(upkeep::run(
+            keyring,
+            store.clock().clone(),
+            stop_listening.clone(),
+        ));
         let engine_name = store.engine_name();
         let holds = tokio::spawn(maintenance::limit_holds(
             store.clone(),
@@ -164,6 +185,7 @@ impl Server {
             listener,
             maintenance,
             holds,
+            upkeep,
             grace: config.grace,
         })
     }
@@ -199,8 +221,25 @@ impl Server {
         // Ends by the same token; a step of retention that is under way is let finish.
         let _ = self.maintenance.await;
         let _ = self.holds.await;
+        let _ = self.upkeep.await;
         self.engine.stop(self.grace).await
     }
+}
+
+/// Who may call. Refused when nobody could.
+async fn admission(config: &Config, store: &Store) -> Result<(Keyring, Gate), StartError> {
+    let is_local = config.listen.ip().is_loopback();
+    let auth = config
+        .auth
+        .unwrap_or(if is_local { Auth::None } else { Auth::Keys });
+    if auth == Auth::Keys && !store.has_live_key().await? {
+        return Err(StartError::NoKey {
+            address: config.listen,
+        });
+    }
+    let keyring = Keyring::open(store.clone(), config.quotas).await?;
+    let gate = Gate::new(keyring.clone(), auth);
+    Ok((keyring, gate))
 }
 
 /// TLS towards receivers and databases: one implementation for the whole process.

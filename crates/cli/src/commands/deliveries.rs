@@ -64,7 +64,7 @@ impl From<State> for v1::DeliveryState {
 }
 
 pub(crate) async fn run(args: DeliveriesArgs) -> Result<(), Failure> {
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     match args.id {
         Some(id) => show(&mut client, id, args.client.json).await,
         None => list(&mut client, args).await,

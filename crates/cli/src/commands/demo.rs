@@ -50,7 +50,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let server = Server::start(config).await.map_err(|error| failed(&error))?;
     let (arrivals, arrived) = mpsc::channel(1_024);
     let receiver = Receiver::start(arrivals).await.map_err(|error| failed(&error))?;
-    let mut client = client::connect(&format!("http://{}", server.local_addr())).await?;
+    let mut client = client::connect_to(&format!("http://{}", server.local_addr()), None).await?;
 
     let mut demo = Demo {
         quiet: args.json,

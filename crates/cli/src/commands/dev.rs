@@ -77,7 +77,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
     println!("listening on http://{}", server.local_addr());
     println!("{FAINT}data in {}{FAINT:#}", file.display());
     let server_url = format!("http://{}", server.local_addr());
-    let mut client = client::connect(&server_url).await?;
+    let mut client = client::connect_to(&server_url, None).await?;
     for profile in profiles {
         let webhook = v1::Webhook {
             name: String::from("hookwright dev"),

@@ -59,10 +59,10 @@ struct ImportArgs {
 
 pub(crate) async fn run(args: EventTypesArgs) -> Result<(), Failure> {
     match args.action {
-        Action::List { client: args } => list(&mut client::connect(&args.server).await?, args.json).await,
+        Action::List { client: args } => list(&mut client::connect(&args).await?, args.json).await,
         Action::Import(args) => import(args).await,
         Action::Delete { name, client: args } => {
-            let mut client = client::connect(&args.server).await?;
+            let mut client = client::connect(&args).await?;
             let request = v1::DeleteEventTypeRequest { name: name.clone() };
             let answer = client.delete_event_type(request).await?.into_inner();
             if args.json {
@@ -120,7 +120,7 @@ async fn import(args: ImportArgs) -> Result<(), Failure> {
         (None, Some(file)) => Some(Source::Document(read_bytes(&format!("@{file}"))?.into())),
         (None, None) => None,
     };
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     let request = v1::ImportEventTypesRequest {
         source,
         schema_pointer: args.schema_pointer,

@@ -44,7 +44,7 @@ pub(crate) struct PublishArgs {
 
 pub(crate) async fn run(args: PublishArgs) -> Result<(), Failure> {
     let payload = read_bytes(&args.data)?.into();
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     if args.dry_run {
         let request = v1::DryRunPublishRequest {
             event_type: args.event_type,

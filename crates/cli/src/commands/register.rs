@@ -161,7 +161,7 @@ pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
         webhook: Some(webhook),
         secret: args.secret,
     };
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     let registered = client.register(request).await?.into_inner();
     if args.client.json {
         return print_json(&registered);

@@ -99,7 +99,7 @@ pub(crate) struct CancelArgs {
 }
 
 pub(crate) async fn run(args: ReplayArgs) -> Result<(), Failure> {
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     if let Some(id) = args.id {
         let request = v1::ReplayDeliveryRequest { id };
         let replayed = client.replay_delivery(request).await?.into_inner();
@@ -166,7 +166,7 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<(), Failure> {
 }
 
 pub(crate) async fn list(args: ReplaysArgs) -> Result<(), Failure> {
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     let replays = match args.id {
         Some(id) => vec![get(&mut client, id).await?],
         None => {
@@ -186,7 +186,7 @@ pub(crate) async fn list(args: ReplaysArgs) -> Result<(), Failure> {
 }
 
 pub(crate) async fn cancel(args: CancelArgs) -> Result<(), Failure> {
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     if args.id.starts_with("rpl_") {
         let request = v1::CancelReplayRequest { id: args.id };
         let cancelled = client.cancel_replay(request).await?.into_inner();

@@ -39,7 +39,7 @@ pub(crate) struct RotateSecretArgs {
 }
 
 pub(crate) async fn run(args: RotateSecretArgs) -> Result<(), Failure> {
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     let request = v1::RotateSecretRequest {
         id: args.id,
         secret: args.secret,

@@ -48,7 +48,7 @@ pub(crate) async fn run(args: SendTestArgs) -> Result<(), Failure> {
         }
         None => Vec::new(),
     };
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     let request = v1::SendTestRequest {
         id: args.id,
         event_type: args.event_type,

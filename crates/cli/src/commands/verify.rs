@@ -117,7 +117,7 @@ pub(crate) async fn run(args: VerifyArgs) -> Result<(), Failure> {
 }
 
 async fn ask(args: &VerifyArgs, webhook_id: String, body: Vec<u8>) -> Result<v1::VerifyResponse, Failure> {
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     let headers = args
         .headers
         .iter()

@@ -17,7 +17,7 @@ pub(crate) struct WebhookStateArgs {
 }
 
 pub(crate) async fn pause(args: WebhookStateArgs) -> Result<(), Failure> {
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     let request = v1::PauseWebhookRequest { id: args.id };
     let answer = client.pause_webhook(request).await?.into_inner();
     if args.client.json {
@@ -28,7 +28,7 @@ pub(crate) async fn pause(args: WebhookStateArgs) -> Result<(), Failure> {
 }
 
 pub(crate) async fn resume(args: WebhookStateArgs) -> Result<(), Failure> {
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     let request = v1::ResumeWebhookRequest { id: args.id };
     let answer = client.resume_webhook(request).await?.into_inner();
     if args.client.json {

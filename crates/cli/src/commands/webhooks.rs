@@ -40,7 +40,7 @@ pub(crate) struct UpdateArgs {
 }
 
 pub(crate) async fn run(args: WebhooksArgs) -> Result<(), Failure> {
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     if let Some(id) = args.id {
         let answer = client
             .get_webhook(v1::GetWebhookRequest { id })
@@ -86,7 +86,7 @@ pub(crate) async fn update(args: UpdateArgs) -> Result<(), Failure> {
         webhook: Some(webhook),
         update_mask: Some(pbjson_types::FieldMask { paths }),
     };
-    let mut client = client::connect(&args.client.server).await?;
+    let mut client = client::connect(&args.client).await?;
     let answer = client.update_webhook(request).await?.into_inner();
     if args.client.json {
         return print_json(&answer);

@@ -1,13 +1,14 @@
 //! Who calls.
 
-use std::sync::Arc;
+use std::{net::SocketAddr, sync::Arc};
 
-use hookwright_store::{KeyId, Scopes, TenantId};
+use hookwright_store::{Actor, Clock, KeyId, Scopes, TenantId};
 use tonic::{Request, Status};
+
+use super::{Refusal, TenantLimits, keyring::Grant};
 
 /// Who calls. In the extensions of every request that reaches the service. Cheap to clone.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "nobody has a key yet")]
 pub(crate) struct Caller {
     /// Whose everything is that the call is about.
     pub(crate) tenant: TenantId,
@@ -17,16 +18,77 @@ pub(crate) struct Caller {
     pub(crate) scopes: Scopes,
     /// The profile whose dialect it speaks, if the key says so.
     pub(crate) profile: Option<Arc<str>>,
+    /// How much its tenant may have.
+    pub(crate) limits: Arc<TenantLimits>,
+    /// The method that is called.
+    pub(crate) method: &'static str,
+    peer: Option<SocketAddr>,
+    /// The key's name, or who else it is.
+    name: Arc<str>,
+    grant: Option<Arc<Grant>>,
 }
 
 impl Caller {
+    /// Whoever has this key.
+    pub(super) fn with_key(grant: Arc<Grant>, method: &'static str, peer: Option<SocketAddr>) -> Self {
+        let key = &grant.key;
+        Self {
+            tenant: key.tenant,
+            key: Some(key.id),
+            scopes: key.scopes,
+            profile: key.profile.clone(),
+            limits: Arc::clone(&grant.limits),
+            method,
+            peer,
+            name: Arc::clone(&key.name),
+            grant: Some(grant),
+        }
+    }
+
     /// Whoever calls a service that asks for no key.
-    pub(crate) fn anonymous() -> Self {
+    pub(super) fn anonymous(
+        name: Arc<str>,
+        limits: Arc<TenantLimits>,
+        method: &'static str,
+        peer: Option<SocketAddr>,
+    ) -> Self {
         Self {
             tenant: TenantId::DEFAULT,
             key: None,
             scopes: Scopes::ALL,
             profile: None,
+            limits,
+            method,
+            peer,
+            name,
+            grant: None,
+        }
+    }
+
+    /// As the audit log has it.
+    pub(crate) fn actor(&self) -> Actor {
+        Actor {
+            key: self.key,
+            name: Arc::clone(&self.name),
+            peer: self.peer.map(|peer| peer.to_string()),
+            action: self.method,
+        }
+    }
+
+    /// For calls that last: returns when the key is no good any more, and why.
+    pub(crate) async fn ended(&self, clock: &Clock) -> Refusal {
+        let Some(grant) = &self.grant else {
+            return std::future::pending().await;
+        };
+        let expiry = async {
+            match grant.key.expires_at {
+                Some(end) => clock.sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = grant.revoked.cancelled() => Refusal::KeyInvalid,
+            () = expiry => Refusal::KeyExpired,
         }
     }
 }

@@ -169,7 +169,10 @@ fn states(numbers: &[i32]) -> Result<Vec<ReplayFrom>, Violation> {
     Ok(states)
 }
 
-fn moment(field: &str, moment: Option<&pbjson_types::Timestamp>) -> Result<Option<Timestamp>, Violation> {
+pub(super) fn moment(
+    field: &str,
+    moment: Option<&pbjson_types::Timestamp>,
+) -> Result<Option<Timestamp>, Violation> {
     let Some(moment) = moment else { return Ok(None) };
     let micros = moment
         .seconds

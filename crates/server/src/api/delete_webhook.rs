@@ -12,7 +12,7 @@ impl Service {
     ) -> Result<v1::DeleteWebhookResponse, ApiError> {
         let id = validate::id("id", &request.id)?;
         let tenant = caller.tenant;
-        if !self.store.delete_webhook(tenant, id).await? {
+        if !self.store_for(caller).delete_webhook(tenant, id).await? {
             return Err(ApiError::WebhookNotFound(request.id));
         }
         self.directory.reload(tenant).await?;

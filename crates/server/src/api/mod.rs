@@ -1,5 +1,6 @@
 //! The gRPC API: one file per RPC, each reads "validate, do, answer".
 
+mod access_error;
 mod alert;
 mod cancel_delivery;
 mod cancel_replay;
@@ -16,6 +17,8 @@ mod get_delivery;
 mod get_replay;
 mod get_webhook;
 mod handshake;
+mod keys;
+mod list_audit_entries;
 mod list_deliveries;
 mod list_replays;
 mod list_webhooks;
@@ -31,6 +34,7 @@ mod sealed;
 mod send_test;
 mod settings;
 mod status;
+mod tenants;
 mod update_webhook;
 mod validate;
 mod verify;
@@ -49,7 +53,7 @@ use tonic::{Request, Response, Status, Streaming};
 pub(crate) use self::handshake::Handshaker;
 use self::verify_rate::VerifyRate;
 use crate::{
-    access::{Caller, caller_of},
+    access::{Caller, Keyring, caller_of},
     catalogue::Catalogues,
     directory::Directory,
     engine::Intake,
@@ -58,6 +62,7 @@ use crate::{
 /// The service behind `hookwright.v1.WebhookService`.
 pub(crate) struct Service {
     store: Store,
+    keyring: Keyring,
     intake: Intake,
     directory: Arc<Directory>,
     catalogues: Catalogues,
@@ -89,7 +94,7 @@ pub(crate) struct Limits {
 
 impl Service {
     pub(crate) fn new(
-        store: Store,
+        keyring: Keyring,
         intake: Intake,
         directory: Arc<Directory>,
         egress: Egress,
@@ -97,9 +102,11 @@ impl Service {
         limits: Limits,
         stop: CancellationToken,
     ) -> Self {
+        let store = keyring.store().clone();
         Self {
             catalogues: Catalogues::new(store.clone()),
             store,
+            keyring,
             intake,
             directory,
             egress,
@@ -115,6 +122,11 @@ impl Service {
     /// The streams that are open. They end soon after the service is told to stop.
     pub(crate) fn streams(&self) -> TaskTracker {
         self.streams.clone()
+    }
+
+    /// The store for changes that this caller makes.
+    fn store_for(&self, caller: &Caller) -> Store {
+        self.store.acting_as(caller.actor())
     }
 
     pub(crate) fn shared(self) -> SharedService {
@@ -178,4 +190,12 @@ rpcs! {
     get_replay(GetReplayRequest) -> GetReplayResponse;
     list_replays(ListReplaysRequest) -> ListReplaysResponse;
     cancel_replay(CancelReplayRequest) -> CancelReplayResponse;
+    create_key(CreateKeyRequest) -> CreateKeyResponse;
+    list_keys(ListKeysRequest) -> ListKeysResponse;
+    revoke_key(RevokeKeyRequest) -> RevokeKeyResponse;
+    create_tenant(CreateTenantRequest) -> CreateTenantResponse;
+    list_tenants(ListTenantsRequest) -> ListTenantsResponse;
+    update_tenant(UpdateTenantRequest) -> UpdateTenantResponse;
+    delete_tenant(DeleteTenantRequest) -> DeleteTenantResponse;
+    list_audit_entries(ListAuditEntriesRequest) -> ListAuditEntriesResponse;
 }

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use hookwright_proto::v1;
 
 use super::{
-    Caller, Service, alert, convert,
+    Caller, Service,
+    access_error::AccessError,
+    alert, convert,
     error::ApiError,
     ordering,
     validate::{self, Violations},
@@ -24,7 +26,23 @@ impl Service {
         caller: &Caller,
         request: v1::PublishRequest,
     ) -> Result<v1::PublishResponse, ApiError> {
+        caller
+            .limits
+            .admit_publish()
+            .map_err(AccessError::PublishRateExceeded)?;
+        self.publish_admitted(caller, request).await
+    }
+
+    /// The same for an event that has waited for its turn in the tenant's rate.
+    pub(super) async fn publish_admitted(
+        &self,
+        caller: &Caller,
+        request: v1::PublishRequest,
+    ) -> Result<v1::PublishResponse, ApiError> {
         let event = self.accept_event(caller, request).await?;
+        if !caller.limits.admit_event() {
+            return Err(AccessError::EventQuotaExceeded.into());
+        }
         let published = self
             .intake
             .publish(
@@ -55,7 +73,7 @@ impl Service {
         let payload = violations.check(validate::payload(
             "payload",
             &request.payload,
-            self.limits.payload_bytes,
+            caller.limits.payload_bytes_max(self.limits.payload_bytes),
         ));
         let key = violations.check(validate::idempotency_key(
             "idempotency_key",

@@ -70,7 +70,8 @@ async fn run(
     requests: Streaming<v1::PublishStreamRequest>,
     answers: mpsc::Sender<Result<v1::PublishStreamResponse, Status>>,
 ) {
-    let mut admitted = pin!(requests.then(|request| admit(&service, request)));
+    let mut admitted = pin!(requests.then(|request| admit(&service, &caller, request)));
+    let mut ended = pin!(caller.ended(service.store.clock()));
     let mut under_way = FuturesUnordered::new();
     let mut answered = VecDeque::new();
     let mut is_open = true;
@@ -89,6 +90,10 @@ async fn run(
             () = service.stop.cancelled(), if is_open => {
                 is_open = false;
                 end = Some(status::shutting_down());
+            }
+            refusal = &mut ended, if is_open => {
+                is_open = false;
+                end = Some(refusal.into());
             }
             next = admitted.next(), if is_open && has_room => match next {
                 Some(Ok(event)) => under_way.push(publish(&service, &caller, event)),
@@ -119,12 +124,17 @@ struct Admitted {
     _memory: Option<OwnedSemaphorePermit>,
 }
 
-/// Waits for memory; what comes after it on the stream is not read meanwhile.
+/// Waits for the tenant's turn and for memory; what comes after it on the stream is not read meanwhile.
 async fn admit(
     service: &Service,
+    caller: &Caller,
     request: Result<v1::PublishStreamRequest, Status>,
 ) -> Result<Admitted, Status> {
     let request = request?;
+    // A refusal would only come back with the next try, and everything after it would overtake it.
+    while let Err(wait) = caller.limits.admit_publish() {
+        tokio::time::sleep(wait).await;
+    }
     let bytes = request.event.as_ref().map_or(0, |event| event.payload.len());
     let kib = bytes.div_ceil(1_024).clamp(EVENT_KIB_MIN, STREAMED_KIB_MAX);
     let memory = Arc::clone(&service.streamed).acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX));
@@ -138,7 +148,7 @@ async fn admit(
 async fn publish(service: &Service, caller: &Caller, admitted: Admitted) -> v1::PublishStreamResponse {
     let sequence = admitted.request.sequence;
     let published = match admitted.request.event {
-        Some(event) => service.publish(caller, event).await,
+        Some(event) => service.publish_admitted(caller, event).await,
         None => {
             Err(Violation::new("event", Reason::MissingField, "there is no event in this request").into())
         }

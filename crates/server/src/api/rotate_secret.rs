@@ -40,7 +40,11 @@ impl Service {
         let (Some(overlap), Some(secret)) = (overlap, secret) else {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
-        match self.store.rotate_secret(tenant, id, &secret, overlap).await? {
+        match self
+            .store_for(caller)
+            .rotate_secret(tenant, id, &secret, overlap)
+            .await?
+        {
             Rotated::Done {
                 webhook,
                 old_expire_at,

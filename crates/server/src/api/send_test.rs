@@ -41,7 +41,8 @@ impl Service {
         )?;
         let mut violations = Violations::default();
         let event_type = violations.check(event_type(request.event_type, &webhook, &profile));
-        let payload = violations.check(self.test_payload(request.payload, event_type.as_deref(), &profile));
+        let payload =
+            violations.check(self.test_payload(caller, request.payload, event_type.as_deref(), &profile));
         let wait = violations.check(wait(request.wait.as_ref()));
         let (Some(event_type), Some(payload), Some(wait)) = (event_type, payload, wait) else {
             return Err(ApiError::Invalid(violations.into_vec()));
@@ -67,6 +68,7 @@ impl Service {
 
     fn test_payload(
         &self,
+        caller: &Caller,
         payload: Bytes,
         event_type: Option<&str>,
         profile: &Profile,
@@ -77,7 +79,11 @@ impl Service {
                 .and_then(|event_type| event_type.sample.clone());
             return Ok(sample.map_or(Bytes::from_static(PAYLOAD_WITHOUT_SAMPLE), Bytes::from));
         }
-        validate::payload("payload", &payload, self.limits.payload_bytes)?;
+        validate::payload(
+            "payload",
+            &payload,
+            caller.limits.payload_bytes_max(self.limits.payload_bytes),
+        )?;
         Ok(payload)
     }
 

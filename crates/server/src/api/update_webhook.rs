@@ -61,7 +61,7 @@ impl Service {
         }
         // Read again into what is stored by then: fields that somebody else has just changed stay changed.
         let updated = self
-            .store
+            .store_for(caller)
             .change_webhook(tenant, id, |settings| {
                 read(settings, &mut Violations::default());
                 // Somebody else may have changed the URL meanwhile, and then it was another receiver that agreed.

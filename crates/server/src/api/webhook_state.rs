@@ -44,7 +44,7 @@ impl Service {
         let id: WebhookId = validate::id("id", id)?;
         let tenant = caller.tenant;
         let webhook = self
-            .store
+            .store_for(caller)
             .change_webhook(tenant, id, |settings| {
                 let change = settings.stop.is_some() != stop.is_some();
                 if change {
