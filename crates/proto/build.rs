@@ -2,7 +2,8 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 9] = [
+const FILES: [&str; 10] = [
+    "hookwright/v1/access.proto",
     "hookwright/v1/json_form.proto",
     "hookwright/v1/webhook.proto",
     "hookwright/v1/webhook_state.proto",

@@ -6,6 +6,7 @@
 
 mod harness;
 
+mod access;
 mod adversarial;
 mod alerts;
 mod catalogue;

@@ -3,8 +3,10 @@
 use clap::{Args, Parser, Subcommand};
 
 use crate::{
-    client::TlsArgs,
+    client::{ApiKey, TlsArgs},
     commands::{
+        api_keys::ApiKeysArgs,
+        audit::AuditArgs,
         conformance::ConformanceArgs,
         deliveries::DeliveriesArgs,
         demo::DemoArgs,
@@ -18,6 +20,7 @@ use crate::{
         send_test::SendTestArgs,
         serve::ServeArgs,
         sign::SignArgs,
+        tenants::TenantsArgs,
         verify::VerifyArgs,
         webhook_state::WebhookStateArgs,
         webhooks::{UpdateArgs, WebhooksArgs},
@@ -74,6 +77,12 @@ pub(crate) enum Command {
     Replays(ReplaysArgs),
     /// Cancel a delivery that waits, or a replay job.
     Cancel(CancelArgs),
+    /// Make, list and revoke API keys.
+    Keys(ApiKeysArgs),
+    /// Make, list, change and delete tenants.
+    Tenants(TenantsArgs),
+    /// Show who changed what.
+    Audit(AuditArgs),
     /// Check the signature of a received request.
     Verify(VerifyArgs),
     /// Sign a body as a platform would, to test a receiver.
@@ -100,6 +109,9 @@ pub(crate) struct ClientArgs {
     )]
     pub(crate) server: String,
 
+    /// The API key to call it with, `hwk_…`. Better in the variable: arguments are seen by everybody on the machine.
+    #[arg(long, env = "HOOKWRIGHT_KEY", hide_env_values = true, value_name = "KEY")]
+    pub(crate) key: Option<ApiKey>,
     #[command(flatten)]
     pub(crate) tls: TlsArgs,
 

@@ -1,14 +1,20 @@
 //! The connection to a server.
 
-use std::{error::Error as _, fs, path::PathBuf};
+use std::{error::Error as _, fmt, fs, path::PathBuf, str::FromStr};
 
 use clap::Args;
 use hookwright_proto::v1::webhook_service_client::WebhookServiceClient;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
+use hookwright_store::KeyText;
+use tonic::{
+    Request, Status,
+    metadata::{Ascii, MetadataValue},
+    service::{Interceptor, interceptor::InterceptedService},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
+};
 
 use crate::{args::ClientArgs, failure::Failure};
 
-pub(crate) type Client = WebhookServiceClient<Channel>;
+pub(crate) type Client = WebhookServiceClient<InterceptedService<Channel, Bearer>>;
 
 /// TLS towards the server, when its URL begins with https.
 #[derive(Debug, Default, Args)]
@@ -36,17 +42,67 @@ pub(crate) struct TlsArgs {
     client_key: Option<PathBuf>,
 }
 
+/// An API key as it was typed. It cannot be printed, not even when it is none.
+#[derive(Clone)]
+pub(crate) struct ApiKey(String);
+
+impl FromStr for ApiKey {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[REDACTED]")
+    }
+}
+
+/// Sends the key with every call.
+#[derive(Clone, Debug)]
+pub(crate) struct Bearer(Option<MetadataValue<Ascii>>);
+
+impl Bearer {
+    fn new(key: Option<&ApiKey>) -> Result<Self, Failure> {
+        let Some(ApiKey(text)) = key.filter(|key| !key.0.is_empty()) else {
+            return Ok(Self(None));
+        };
+        let refused = || {
+            Failure::Usage(String::from(
+                "--key is not an API key: hwk_ and 78 letters and digits",
+            ))
+        };
+        text.parse::<KeyText>().map_err(|_| refused())?;
+        let mut value: MetadataValue<Ascii> = format!("Bearer {text}").parse().map_err(|_| refused())?;
+        // Logs of what is underneath leave it out.
+        value.set_sensitive(true);
+        Ok(Self(Some(value)))
+    }
+}
+
+impl Interceptor for Bearer {
+    fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
+        if let Some(value) = &self.0 {
+            request.metadata_mut().insert("authorization", value.clone());
+        }
+        Ok(request)
+    }
+}
+
 /// Connects to the server that the arguments name.
 pub(crate) async fn connect(args: &ClientArgs) -> Result<Client, Failure> {
-    open(&args.server, &args.tls).await
+    open(&args.server, &args.tls, args.key.as_ref()).await
 }
 
 /// Connects to a server of this process.
 pub(crate) async fn connect_locally(server: &str) -> Result<Client, Failure> {
-    open(server, &TlsArgs::default()).await
+    open(server, &TlsArgs::default(), None).await
 }
 
-async fn open(server: &str, tls: &TlsArgs) -> Result<Client, Failure> {
+async fn open(server: &str, tls: &TlsArgs, key: Option<&ApiKey>) -> Result<Client, Failure> {
+    let bearer = Bearer::new(key)?;
     let mut endpoint =
         Endpoint::from_shared(server.to_owned()).map_err(|error| wrong(server, &error.to_string()))?;
     if endpoint.uri().scheme_str() == Some("https") {
@@ -64,7 +120,7 @@ async fn open(server: &str, tls: &TlsArgs) -> Result<Client, Failure> {
         };
         Failure::Unreachable(format!("no server answers at {server}; {why}"))
     })?;
-    Ok(WebhookServiceClient::new(channel))
+    Ok(WebhookServiceClient::with_interceptor(channel, bearer))
 }
 
 impl TlsArgs {

@@ -4,9 +4,9 @@ use std::{net::SocketAddr, num::NonZeroU32, sync::Arc, time::Duration};
 
 use hookwright_core::Registry;
 use hookwright_egress::{EgressRules, Resolve, SystemResolver};
-use hookwright_store::{Clock, EncryptionKeys, NodeOptions, Retention, StoreAddress};
+use hookwright_store::{Clock, EncryptionKeys, NodeOptions, Quotas, Retention, StoreAddress};
 
-use crate::{AlertSettings, ListenerLimits, TlsFiles, engine::EngineLimits};
+use crate::{AlertSettings, Auth, ListenerLimits, TlsFiles, engine::EngineLimits};
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
@@ -19,6 +19,10 @@ pub struct Config {
     pub listener: ListenerLimits,
     /// Where the data is.
     pub store: StoreAddress,
+    /// Who may call. None decides by the address: whoever has a key where others can reach it, everybody on loopback.
+    pub auth: Option<Auth>,
+    /// How much tenants may have that have no quotas of their own.
+    pub quotas: Quotas,
     /// What secrets are sealed with in the store; none leaves them in the clear.
     pub encryption_keys: Option<EncryptionKeys>,
     /// Time.
@@ -59,6 +63,8 @@ impl Config {
             tls: None,
             listener: ListenerLimits::default(),
             store,
+            auth: None,
+            quotas: Quotas::default(),
             encryption_keys: None,
             clock: Clock::system(),
             node: NodeOptions::default(),

@@ -9,6 +9,7 @@
 //! [`Server::start`] brings one node up, [`Server::stop`] ends it without losing or repeating a delivery. The API and the
 //! engine know each other through the intake alone; neither contains SQL; egress knows neither.
 
+mod access;
 mod alerts;
 mod api;
 mod catalogue;
@@ -25,6 +26,7 @@ mod matching;
 mod simulation;
 
 pub use self::{
+    access::Auth,
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},
     config::Config,
     engine::EngineLimits,

@@ -12,6 +12,7 @@ use tonic_health::server::HealthReporter;
 
 use crate::{
     Config,
+    access::{Auth, Gate, Keyring, upkeep},
     alerts::Alerts,
     api::{Handshaker, Limits, Service, SharedService},
     directory::Directory,
@@ -44,6 +45,15 @@ pub enum StartError {
     /// The HTTP client cannot be set up.
     #[error("cannot set up the HTTP client: {0}")]
     Egress(#[from] SetupError),
+    /// Keys are wanted, and there is none.
+    #[error(
+        "{address} wants API keys, and none is good yet: make the first one with `hookwright keys create NAME --scope admin \
+         --scope operator` and this --store or --data; or let in everybody who can reach it with --auth none"
+    )]
+    NoKey {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
     /// gRPC cannot be set up.
     #[error("cannot set up gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -68,6 +78,7 @@ pub struct Server {
     listener: JoinHandle<()>,
     maintenance: JoinHandle<()>,
     holds: JoinHandle<()>,
+    upkeep: JoinHandle<()>,
     is_tls: bool,
     drain_delay: Duration,
     grace: Duration,
@@ -77,7 +88,13 @@ impl Server {
     /// Opens the store, starts delivering, and serves the API. Answers are given as soon as this returns.
     pub async fn start(config: Config) -> Result<Self, StartError> {
         install_tls_provider();
-        let store = Store::open_sealed(&config.store, config.clock, config.encryption_keys).await?;
+        let store = Store::open_sealed(
+            &config.store,
+            config.clock.clone(),
+            config.encryption_keys.clone(),
+        )
+        .await?;
+        let (keyring, gate) = admission(&config, &store).await?;
         // Bound before the node joins: a taken port must not leave a lease behind.
         let is_tls = config.tls.is_some();
         let listener = Listener::bind(config.listen, config.listener, config.tls)
@@ -110,7 +127,7 @@ impl Server {
 
         let stop_listening = CancellationToken::new();
         let service = Service::new(
-            store.clone(),
+            keyring.clone(),
             engine.intake(),
             directory,
             egress,
@@ -126,8 +143,8 @@ impl Server {
         // What is a little too large is refused with the name of the field. What is far too large is not even read.
         let largest = config.payload_bytes_max.max(config.verify_bytes_max);
         let request_bytes_max = largest * 2 + REQUEST_OVERHEAD_BYTES;
-        let service =
-            WebhookServiceServer::new(service.shared()).max_decoding_message_size(request_bytes_max);
+        let service = gate
+            .guard(WebhookServiceServer::new(service.shared()).max_decoding_message_size(request_bytes_max));
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<WebhookServiceServer<SharedService>>().await;
         let reflection = || {
@@ -137,9 +154,9 @@ impl Server {
         };
 
         let grpc = Routes::new(health_service)
-            .add_service(reflection().build_v1()?)
+            .add_service(gate.guard(reflection().build_v1()?))
             // What most command-line clients still speak.
-            .add_service(reflection().build_v1alpha()?)
+            .add_service(gate.guard(reflection().build_v1alpha()?))
             .add_service(service);
         let router = http::router(grpc, request_bytes_max, Arc::clone(&registry))?;
         let descriptors = [
@@ -148,6 +165,11 @@ impl Server {
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
         let listener = tokio::spawn(listener.serve(router, &descriptors, stop_listening.clone())?);
+        let upkeep = tokio::spawn(upkeep::run(
+            keyring,
+            store.clock().clone(),
+            stop_listening.clone(),
+        ));
         let engine_name = store.engine_name();
         let holds = tokio::spawn(maintenance::limit_holds(
             store.clone(),
@@ -167,6 +189,7 @@ impl Server {
             listener,
             maintenance,
             holds,
+            upkeep,
             is_tls,
             drain_delay: config.drain_delay,
             grace: config.grace,
@@ -212,8 +235,25 @@ impl Server {
         // Ends by the same token; a step of retention that is under way is let finish.
         let _ = self.maintenance.await;
         let _ = self.holds.await;
+        let _ = self.upkeep.await;
         self.engine.stop(self.grace).await
     }
+}
+
+/// Who may call. Refused when nobody could.
+async fn admission(config: &Config, store: &Store) -> Result<(Keyring, Gate), StartError> {
+    let is_local = config.listen.ip().is_loopback();
+    let auth = config
+        .auth
+        .unwrap_or(if is_local { Auth::None } else { Auth::Keys });
+    if auth == Auth::Keys && !store.has_live_key().await? {
+        return Err(StartError::NoKey {
+            address: config.listen,
+        });
+    }
+    let keyring = Keyring::open(store.clone(), config.quotas).await?;
+    let gate = Gate::new(keyring.clone(), auth);
+    Ok((keyring, gate))
 }
 
 /// TLS towards receivers and databases: one implementation for the whole process.

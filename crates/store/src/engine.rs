@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use hookwright_core::Secret;
 
 use crate::{
-    Attempt, Catalogue, DeliveryId, Digest, Due, Event, EventId, EventType, FailingWebhook, Finish,
-    ImportOutcome, Incarnation, Lane, NewReplay, Notice, Recovery, Removal, Replay, ReplayFilter, ReplayId,
-    ReplayState, ReplayStep, Rotated, Stop, StoreAddress, StoreError, TenantId, TenantWebhooks, Timestamp,
+    AccessChanges, AccessCursor, Attempt, AuditEntry, AuditId, Catalogue, DeliveryId, Digest, Due, Event,
+    EventId, EventType, FailingWebhook, Finish, ImportOutcome, Incarnation, Key, KeyHash, KeyId, Lane,
+    NewReplay, Notice, Quotas, Recovery, Removal, Replay, ReplayFilter, ReplayId, ReplayState, ReplayStep,
+    Rotated, Stop, StoreAddress, StoreError, Tenant, TenantDeletion, TenantId, TenantWebhooks, Timestamp,
     Upcoming, Want, Webhook, WebhookId,
     delivery::Facts,
     id::Minter,
@@ -89,23 +90,45 @@ impl Engine {
     both!(tenant(name: &str) -> TenantId);
     both!(tenants_changed_since(version: i64) -> Vec<(TenantId, i64)>);
     both!(tenant_webhooks(tenant: TenantId, now: Timestamp) -> TenantWebhooks);
-    both!(insert_webhook(webhook: &Webhook, secrets: &[Secret]) -> ());
+    both!(
+        /// False when the tenant has `max` webhooks.
+        insert_webhook(webhook: &Webhook, secrets: &[Secret], max: Option<u32>, entry: &AuditEntry) -> bool);
     both!(webhook(tenant: TenantId, id: WebhookId) -> Option<Webhook>);
     both!(webhooks_before(tenant: TenantId, before: WebhookId, limit: usize) -> Vec<Webhook>);
     both!(
         /// Reads, changes and writes settings with nobody in between.
-        change_webhook(tenant: TenantId, id: WebhookId, change: Change<'_>, now: Timestamp) -> Option<Webhook>);
+        change_webhook(tenant: TenantId, id: WebhookId, change: Change<'_>, now: Timestamp, entry: AuditEntry)
+            -> Option<Webhook>);
     both!(
         /// `secret` becomes the newest one; the others expire at `old_expire_at` at the latest.
-        rotate_secret(tenant: TenantId, id: WebhookId, secret: &Secret, old_expire_at: Timestamp, now: Timestamp) -> Rotated);
+        rotate_secret(tenant: TenantId, id: WebhookId, secret: &Secret, old_expire_at: Timestamp, now: Timestamp,
+            entry: &AuditEntry) -> Rotated);
     both!(
         /// Only if it was last changed at `version`, when one is given.
-        delete_webhook(tenant: TenantId, id: WebhookId, version: Option<Timestamp>) -> Removal);
+        delete_webhook(tenant: TenantId, id: WebhookId, version: Option<Timestamp>, entry: &AuditEntry) -> Removal);
     both!(
         /// Keeps the earliest moment.
         note_failing(tenant: TenantId, webhook: WebhookId, since: Timestamp) -> ());
     both!(forget_failing(tenant: TenantId, webhook: WebhookId) -> ());
     both!(failing() -> Vec<FailingWebhook>);
+
+    // Access.
+    both!(
+        /// Says how many the tenant had that are good; nothing is stored when it is `max`. `None` when there is no tenant.
+        insert_key(key: &Key, hash: &KeyHash, max: usize, entry: &AuditEntry) -> Option<usize>);
+    both!(keys_before(tenant: TenantId, before: KeyId, limit: usize) -> Vec<Key>);
+    both!(revoke_key(tenant: TenantId, id: KeyId, now: Timestamp, entry: &AuditEntry) -> Option<Key>);
+    both!(has_live_key(now: Timestamp) -> bool);
+    both!(access_changes(since: AccessCursor) -> AccessChanges);
+    both!(note_keys_used(used: &[(KeyId, Timestamp)]) -> ());
+    both!(insert_tenant(name: &str, quotas: Quotas, now: Timestamp, entry: &AuditEntry) -> Option<Tenant>);
+    both!(tenant_named(name: &str) -> Option<Tenant>);
+    both!(tenants_after(after: &str, limit: usize) -> Vec<Tenant>);
+    both!(set_quotas(tenant: TenantId, quotas: Quotas, entry: &AuditEntry) -> Option<Tenant>);
+    both!(delete_tenant(tenant: TenantId, now: Timestamp, entry: &AuditEntry) -> TenantDeletion);
+    both!(count_events(tenant: TenantId, limit: u64) -> u64);
+    both!(audit_before(tenant: TenantId, resource: Option<&str>, before: AuditId, limit: usize) -> Vec<AuditEntry>);
+    both!(remove_access_before(bound: AuditId, moment: Timestamp) -> ());
 
     // Holds.
     both!(

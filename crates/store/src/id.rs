@@ -67,6 +67,14 @@ pub struct DeliveryId {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplayId(pub(crate) Uuid);
 
+/// Names an entry of the audit log: `aud_` and 26 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AuditId(pub(crate) Uuid);
+
+/// Names an API key: `key_` and 26 characters.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(pub(crate) Uuid);
+
 impl EventId {
     /// When the event was accepted, to the millisecond.
     pub fn created_at(self) -> Timestamp {
@@ -83,6 +91,20 @@ impl EventId {
     /// The smallest id that an event of this moment can have.
     pub(crate) fn floor(moment: Timestamp) -> Self {
         Self(Uuid::from_u128(millis_bits(moment)))
+    }
+}
+
+impl AuditId {
+    /// When it happened, to the millisecond.
+    pub fn created_at(self) -> Timestamp {
+        created_at(self.0)
+    }
+}
+
+impl KeyId {
+    /// When the key was made, to the millisecond, if anybody has made it.
+    pub fn created_at(self) -> Timestamp {
+        created_at(self.0)
     }
 }
 
@@ -164,6 +186,15 @@ pub struct IdError {
     length: usize,
 }
 
+impl IdError {
+    pub(crate) fn new<const N: usize>(prefix: &'static str) -> Self {
+        Self {
+            prefix,
+            length: N * CHARS,
+        }
+    }
+}
+
 macro_rules! text_form {
     ($name:ident, $prefix:literal, $count:literal, $this:ident => $parts:expr, [$($part:ident),+] => $build:expr) => {
         impl $name {
@@ -185,7 +216,7 @@ macro_rules! text_form {
             type Err = IdError;
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let [$($part),+] = read_id::<$count>($prefix, text)
-                    .ok_or(IdError { prefix: $prefix, length: $count * CHARS })?;
+                    .ok_or_else(|| IdError::new::<$count>($prefix))?;
                 Ok($build)
             }
         }
@@ -195,6 +226,8 @@ macro_rules! text_form {
 text_form!(WebhookId, "whk", 1, id => [id.0], [webhook] => Self(webhook));
 text_form!(EventId, "evt", 1, id => [id.0], [event] => Self(event));
 text_form!(ReplayId, "rpl", 1, id => [id.0], [replay] => Self(replay));
+text_form!(AuditId, "aud", 1, id => [id.0], [entry] => Self(entry));
+text_form!(KeyId, "key", 1, id => [id.0], [key] => Self(key));
 text_form!(DeliveryId, "dlv", 2, id => [id.event.0, id.webhook.0],
     [event, webhook] => Self { event: EventId(event), webhook: WebhookId(webhook) });
 
@@ -202,7 +235,7 @@ text_form!(DeliveryId, "dlv", 2, id => [id.event.0, id.webhook.0],
 const CHARS: usize = 26;
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
-fn write_id(prefix: &str, parts: &[Uuid]) -> String {
+pub(crate) fn write_id(prefix: &str, parts: &[Uuid]) -> String {
     let mut text = String::with_capacity(prefix.len() + 1 + parts.len() * CHARS);
     text.push_str(prefix);
     text.push('_');
@@ -215,7 +248,7 @@ fn write_id(prefix: &str, parts: &[Uuid]) -> String {
     text
 }
 
-fn read_id<const N: usize>(prefix: &str, text: &str) -> Option<[Uuid; N]> {
+pub(crate) fn read_id<const N: usize>(prefix: &str, text: &str) -> Option<[Uuid; N]> {
     let digits = text.strip_prefix(prefix)?.strip_prefix('_')?.as_bytes();
     if digits.len() != N * CHARS {
         return None;

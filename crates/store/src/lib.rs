@@ -19,6 +19,7 @@
 //! [`Store`] is configuration, reads and retention; [`Node`] is a living process on it: leases, group-committed publishing,
 //! claims and results. PostgreSQL and SQLite keep the same rules, proved by one suite that runs against both.
 
+mod access;
 mod alert;
 mod attempt;
 mod clock;
@@ -48,6 +49,10 @@ mod store;
 mod webhook;
 
 pub use self::{
+    access::{
+        AccessChanges, AccessCursor, Actor, AuditEntry, KEYS_MAX, Key, KeyCreation, KeyHash, KeyText, NewKey,
+        Quotas, Scope, Scopes, Tenant, TenantDeletion,
+    },
     alert::{Digest, News, Notice, REASON_OWNER, Recovery, Standing, StandingState, state_of},
     attempt::{Attempt, AttemptEnd, End, Finish, Next, Origin, Outcome, Verdict},
     clock::{Clock, Timestamp},
@@ -60,7 +65,7 @@ pub use self::{
     event_type::{Catalogue, EventType, ImportOutcome},
     fail_point::{FAIL_POINT_VARIABLE, FailPoint, Passed},
     hold::HoldPolicy,
-    id::{DeliveryId, EventId, IdError, Incarnation, Lane, ReplayId, TenantId, WebhookId},
+    id::{AuditId, DeliveryId, EventId, IdError, Incarnation, KeyId, Lane, ReplayId, TenantId, WebhookId},
     node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},
     ordering::Ordering,
     page::{Page, PageSize},

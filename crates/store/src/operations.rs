@@ -27,7 +27,14 @@ impl Store {
     ) -> Result<Rotated, StoreError> {
         let now = self.clock().now();
         self.engine()
-            .rotate_secret(tenant, id, secret, now.plus(overlap), now)
+            .rotate_secret(
+                tenant,
+                id,
+                secret,
+                now.plus(overlap),
+                now,
+                &self.entry(tenant, &id),
+            )
             .await
     }
 

@@ -5,9 +5,9 @@ use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 use hookwright_core::Secret;
 
 use crate::{
-    Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, EncryptionKeys, Event, EventId, FailingWebhook,
-    Ordering, Page, PageSize, Removal, SigningWebhook, StoreError, TenantId, Timestamp, Webhook, WebhookId,
-    WebhookSettings, delivery::Facts, engine::Engine, id::Minter, sealing::Sealer,
+    Actor, Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, EncryptionKeys, Event, EventId,
+    FailingWebhook, Ordering, Page, PageSize, Removal, SigningWebhook, StoreError, TenantId, Timestamp,
+    Webhook, WebhookId, WebhookSettings, delivery::Facts, engine::Engine, id::Minter, sealing::Sealer,
 };
 
 /// Where the data is.
@@ -69,6 +69,8 @@ impl fmt::Debug for StoreAddress {
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
+    /// Who changes what is changed through this clone.
+    actor: Arc<Actor>,
 }
 
 #[derive(Debug)]
@@ -156,6 +158,7 @@ impl Store {
                 engine,
                 clock,
             }),
+            actor: Arc::new(Actor::service("Change")),
         })
     }
 
@@ -167,6 +170,17 @@ impl Store {
     /// `postgresql` or `sqlite`, for people and reports.
     pub fn engine_name(&self) -> &'static str {
         self.inner.engine.name()
+    }
+
+    pub(crate) fn with_actor(&self, actor: Actor) -> Self {
+        Self {
+            inner: Arc::clone(&self.inner),
+            actor: Arc::new(actor),
+        }
+    }
+
+    pub(crate) fn actor(&self) -> &Actor {
+        &self.actor
     }
 
     pub(crate) fn engine(&self) -> &Engine {
@@ -202,17 +216,23 @@ impl Store {
         settings: WebhookSettings,
         secrets: &[Secret],
     ) -> Result<Webhook, StoreError> {
+        let webhook = self.new_webhook(tenant, settings);
+        let entry = self.entry(tenant, &webhook.id);
+        self.engine()
+            .insert_webhook(&webhook, secrets, None, &entry)
+            .await?;
+        Ok(webhook)
+    }
+
+    pub(crate) fn new_webhook(&self, tenant: TenantId, settings: WebhookSettings) -> Webhook {
         let now = self.clock().now();
-        let id = WebhookId(self.mint(now));
-        let webhook = Webhook {
+        Webhook {
             tenant,
-            id,
+            id: WebhookId(self.mint(now)),
             settings,
             created_at: now,
             updated_at: now,
-        };
-        self.engine().insert_webhook(&webhook, secrets).await?;
-        Ok(webhook)
+        }
     }
 
     /// A webhook, if there is one.
@@ -273,7 +293,11 @@ impl Store {
         change: impl Fn(&mut WebhookSettings, Timestamp) -> bool + Send + Sync,
     ) -> Result<Option<Webhook>, StoreError> {
         let now = self.clock().now();
-        let changed = self.engine().change_webhook(tenant, id, &change, now).await?;
+        let entry = self.entry(tenant, &id);
+        let changed = self
+            .engine()
+            .change_webhook(tenant, id, &change, now, entry)
+            .await?;
         if changed
             .as_ref()
             .is_some_and(|webhook| webhook.settings.ordering == Ordering::None)
@@ -296,7 +320,8 @@ impl Store {
         id: WebhookId,
         version: Option<Timestamp>,
     ) -> Result<Removal, StoreError> {
-        let removal = self.engine().delete_webhook(tenant, id, version).await?;
+        let entry = self.entry(tenant, &id);
+        let removal = self.engine().delete_webhook(tenant, id, version, &entry).await?;
         if removal == Removal::Removed {
             // What is cancelled need not be cancelled one after the other.
             self.engine().set_free(tenant, id, self.clock().now()).await?;
@@ -433,6 +458,7 @@ impl Store {
         let now = self.clock().now();
         self.engine().prepare(now).await?;
         let bound = EventId::floor(now.minus(retention.events));
+        self.remove_access_before(bound).await?;
         self.engine()
             .remove_before(bound, now.minus(retention.idempotency_keys))
             .await

@@ -304,3 +304,21 @@ test("health and reflection are served", async (t) => {
   const names = answer.list_services_response.service.map(({ name }) => name);
   assert.ok(names.includes("hookwright.v1.WebhookService"), `listed are ${names}`);
 });
+
+test("a key opens what its scopes permit", async (t) => {
+  // Clients could not call a service that wants keys, or could do more than their key permits.
+  const service = await startService(t, { wantsKeys: true });
+  const refused = async (method, request, key) => {
+    const error = await refusal(service.call(method, request, key));
+    return [error.code, errorDetails(error).info.reason];
+  };
+  const event = { event_type: "vault.created", payload: PAYLOAD };
+  assert.deepEqual(await refused("Publish", event), [grpc.status.UNAUTHENTICATED, "KEY_MISSING"]);
+  const wanted = { name: "publisher", scopes: ["SCOPE_PUBLISH"] };
+  const made = await service.call("CreateKey", { key: wanted }, service.key);
+  assert.match(made.text, /^hwk_[0-9a-z]{78}$/);
+  assert.ok((await service.call("Publish", event, made.text)).event_id);
+  assert.deepEqual(await refused("ListWebhooks", {}, made.text), [grpc.status.PERMISSION_DENIED, "SCOPE_MISSING"]);
+  await service.call("RevokeKey", { id: made.key.id }, service.key);
+  assert.deepEqual(await refused("Publish", event, made.text), [grpc.status.UNAUTHENTICATED, "KEY_INVALID"]);
+});

@@ -1,7 +1,7 @@
 // The real service as a child process, a real HTTP receiver, and waiting with a deadline.
 
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { access, mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
@@ -10,6 +10,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 import grpc from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
@@ -66,9 +67,11 @@ export async function eventually(question, what) {
 }
 
 /** One unary call that cannot outlast the deadline. */
-export function unary(client, method, request) {
+export function unary(client, method, request, key) {
+  const metadata = new grpc.Metadata();
+  if (key) metadata.set("authorization", `Bearer ${key}`);
   return new Promise((resolve, reject) => {
-    client[method](request, { deadline: Date.now() + DEADLINE_MS }, (error, answer) => {
+    client[method](request, metadata, { deadline: Date.now() + DEADLINE_MS }, (error, answer) => {
       if (error) reject(error);
       else resolve(answer);
     });
@@ -76,15 +79,26 @@ export function unary(client, method, request) {
 }
 
 /**
- * `hookwright serve` on an empty SQLite database and a free port, until the test ends; with more arguments if given.
- * `credentials` are those of the client, where there is TLS.
+ * `hookwright serve` on an empty SQLite database and a free port, until the test ends; with `more` arguments if given.
+ * `credentials` are those of the client, where there is TLS. `key` is one to call it with, if it wants keys.
  */
-export async function startService(test, more = [], credentials = grpc.credentials.createInsecure()) {
+export async function startService(
+  test,
+  { more = [], credentials = grpc.credentials.createInsecure(), wantsKeys = false } = {},
+) {
   const binary = process.env.HOOKWRIGHT_BINARY ?? path.join(repository, "target/debug/hookwright");
   await access(binary).catch(() => {
     throw new Error(`${binary} is missing: \`cargo build -p hookwright\`, or set HOOKWRIGHT_BINARY`);
   });
   const folder = await mkdtemp(path.join(tmpdir(), "hookwright-node-"));
+  // Settings of whoever runs the tests must not change what is tested.
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HOOKWRIGHT_")));
+  let key;
+  if (wantsKeys) {
+    const args = ["keys", "create", "tests", "--scope=admin", "--scope=operator", "--data=hookwright.db", "--json"];
+    const made = await promisify(execFile)(binary, args, { cwd: folder, env, timeout: DEADLINE_MS });
+    key = JSON.parse(made.stdout).text;
+  }
   const child = spawn(
     binary,
     [
@@ -94,11 +108,11 @@ export async function startService(test, more = [], credentials = grpc.credentia
       "--allow-private-targets",
       `--store=sqlite:${path.join(folder, "hookwright.db")}`,
       ...more,
+      ...(wantsKeys ? ["--auth=keys"] : []),
     ],
     {
       cwd: folder,
-      // Settings of whoever runs the tests must not change what is tested.
-      env: Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HOOKWRIGHT_"))),
+      env,
       stdio: ["ignore", "pipe", "pipe"],
     },
   );
@@ -137,7 +151,7 @@ export async function startService(test, more = [], credentials = grpc.credentia
     return client;
   };
   const client = connect(packages.hookwright.v1.WebhookService);
-  return { client, connect, call: (method, request) => unary(client, method, request) };
+  return { client, connect, key, call: (method, request, key) => unary(client, method, request, key) };
 }
 
 /** An HTTP server that keeps what it gets and answers 204, or first what `answers` says, until the test ends. */

@@ -26,7 +26,10 @@ test("a client with a certificate is served and others are not", async (t) => {
     `--tls-key=${file("server.key")}`,
     `--client-ca=${file("ca.pem")}`,
   ];
-  const service = await startService(t, tls, grpc.credentials.createSsl(authority, key, certificate));
+  const service = await startService(t, {
+    more: tls,
+    credentials: grpc.credentials.createSsl(authority, key, certificate),
+  });
   const published = await service.call("Publish", { event_type: "vault.created", payload: Buffer.from("{}") });
   assert.match(published.event_id, /^evt_/);
 

@@ -46,6 +46,14 @@ def service(tmp_path):
 
 
 @pytest.fixture
+def service_with_keys(tmp_path):
+    from harness import Service
+
+    with Service(tmp_path, wants_keys=True) as service:
+        yield service
+
+
+@pytest.fixture
 def receiver():
     from harness import Receiver
 

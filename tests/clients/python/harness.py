@@ -1,6 +1,7 @@
 """The real service as a child process, a real HTTP receiver, and waiting with a deadline."""
 
 import http.server
+import json
 import os
 import pathlib
 import queue
@@ -44,12 +45,14 @@ def eventually(question, what):
 class Service:
     """`hookwright serve` on an empty SQLite database and a free port, with more arguments if given.
 
-    `credentials` are those of the channel, where there is TLS.
+    `credentials` are those of the channel, where there is TLS. `key` is one to call it with, if it wants keys.
     """
 
-    def __init__(self, folder, arguments=(), credentials=None):
+    def __init__(self, folder, arguments=(), credentials=None, wants_keys=False):
         self._arguments = arguments
         self._credentials = credentials
+        self._wants_keys = wants_keys
+        self.key = None
         self._binary = pathlib.Path(os.environ.get("HOOKWRIGHT_BINARY", REPOSITORY / "target/debug/hookwright"))
         self._folder = folder
 
@@ -57,6 +60,8 @@ class Service:
         assert self._binary.is_file(), f"{self._binary} is missing: `cargo build -p hookwright`, or set HOOKWRIGHT_BINARY"
         # Settings of whoever runs the tests must not change what is tested.
         environment = {name: value for name, value in os.environ.items() if not name.startswith("HOOKWRIGHT_")}
+        if self._wants_keys:
+            self.key = self._first_key(environment)
         self._log = open(self._folder / "stderr.log", "w+", encoding="utf-8", errors="replace")
         self._process = subprocess.Popen(
             [
@@ -67,6 +72,7 @@ class Service:
                 "--allow-private-targets",
                 f"--store=sqlite:{self._folder / 'hookwright.db'}",
                 *self._arguments,
+                *(["--auth=keys"] if self._wants_keys else []),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -100,6 +106,17 @@ class Service:
         # Shown when the test fails.
         print(f"--- the service's log ---\n{self._text}")
         assert status == 0, f"after SIGTERM the service ended with {status}, not 0"
+
+    def _first_key(self, environment):
+        made = subprocess.run(
+            [self._binary, "keys", "create", "tests", "--scope=admin", "--scope=operator", "--data=hookwright.db", "--json"],
+            stdout=subprocess.PIPE,
+            check=True,
+            timeout=DEADLINE_SECONDS,
+            env=environment,
+            cwd=self._folder,
+        )
+        return json.loads(made.stdout)["text"]
 
     def _read(self):
         # To the end, so that a full pipe never stops the service.
@@ -135,9 +152,10 @@ class Service:
             self._log.close()
         return status
 
-    def call(self, method, request):
+    def call(self, method, request, key=None):
         """One unary call that cannot outlast the deadline."""
-        return getattr(self.stub, method)(request, timeout=DEADLINE_SECONDS)
+        metadata = [("authorization", f"Bearer {key}")] if key else None
+        return getattr(self.stub, method)(request, timeout=DEADLINE_SECONDS, metadata=metadata)
 
 
 @dataclass

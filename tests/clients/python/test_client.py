@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from harness import DEADLINE_SECONDS, error_info, eventually, violated_fields
-from hookwright.v1 import delivery_pb2, webhook_pb2, webhook_service_pb2 as api
+from hookwright.v1 import access_pb2, delivery_pb2, webhook_pb2, webhook_service_pb2 as api
 
 # Spaces, an escape, a trailing zero and a number beyond 2^53: what parsing and writing again would change.
 PAYLOAD = b'{ "vaultId":"vault_1",  "note":"\\u00e9", "price":1.0, "big":9007199254740993 }'
@@ -338,3 +338,27 @@ def test_health_and_reflection_are_served(service):
     served = reflection.FindFileContainingSymbol("hookwright.v1.WebhookService")
     local = api.DESCRIPTOR.services_by_name["WebhookService"]
     assert [method.name for method in served.service[0].method] == [method.name for method in local.methods]
+
+
+def test_a_key_opens_what_its_scopes_permit(service_with_keys):
+    """Clients could not call a service that wants keys, or could do more than their key permits."""
+    service = service_with_keys
+
+    def refusal(method, request, key=None):
+        with pytest.raises(grpc.RpcError) as refused:
+            service.call(method, request, key)
+        return refused.value.code(), error_info(refused.value).reason
+
+    event = api.PublishRequest(event_type="vault.created", payload=PAYLOAD)
+    assert refusal("Publish", event) == (grpc.StatusCode.UNAUTHENTICATED, "KEY_MISSING")
+    wanted = access_pb2.Key(name="publisher", scopes=[access_pb2.SCOPE_PUBLISH])
+    made = service.call("CreateKey", access_pb2.CreateKeyRequest(key=wanted), service.key)
+    assert made.text.startswith("hwk_") and made.key.tenant == "default"
+    assert service.call("Publish", event, made.text).event_id
+    listing = api.ListWebhooksRequest()
+    assert refusal("ListWebhooks", listing, made.text) == (grpc.StatusCode.PERMISSION_DENIED, "SCOPE_MISSING")
+    service.call("RevokeKey", access_pb2.RevokeKeyRequest(id=made.key.id), service.key)
+    assert refusal("Publish", event, made.text) == (grpc.StatusCode.UNAUTHENTICATED, "KEY_INVALID")
+    health = health_pb2_grpc.HealthStub(service.channel)
+    answer = health.Check(health_pb2.HealthCheckRequest(), timeout=DEADLINE_SECONDS)
+    assert answer.status == health_pb2.HealthCheckResponse.SERVING, "health is for everybody"

@@ -27,6 +27,7 @@ use std::collections::BTreeMap;
 
 use tokio::runtime::{self, Runtime};
 
+pub(crate) use self::raw_client::AsTheyAre;
 use self::seeds::Runs;
 use crate::harness::Database;
 

@@ -34,7 +34,7 @@ impl RawClient {
 
 /// Messages as bytes.
 #[derive(Clone, Copy)]
-struct AsTheyAre;
+pub(crate) struct AsTheyAre;
 
 impl Codec for AsTheyAre {
     type Encode = Bytes;

@@ -1,5 +1,7 @@
 //! One file per command: its arguments, and what it does.
 
+pub(crate) mod api_keys;
+pub(crate) mod audit;
 pub(crate) mod conformance;
 pub(crate) mod deliveries;
 pub(crate) mod demo;
@@ -14,6 +16,7 @@ pub(crate) mod rotate_secret;
 pub(crate) mod send_test;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod tenants;
 pub(crate) mod verify;
 pub(crate) mod webhook_state;
 pub(crate) mod webhooks;

@@ -3,8 +3,8 @@
 use std::{io::IsTerminal as _, net::SocketAddr, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
 use clap::{Args, ValueEnum};
-use hookwright_server::{AddressRules, AllowedTarget, Config, EgressRules, Server};
-use hookwright_store::{NodeOptions, StoreAddress};
+use hookwright_server::{AddressRules, AllowedTarget, Auth, Config, EgressRules, Server};
+use hookwright_store::{NodeOptions, Quotas, StoreAddress};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
@@ -41,6 +41,14 @@ pub(crate) struct ServeArgs {
     /// When this node dies, others have taken its deliveries over by then.
     #[arg(long, default_value = "5s", value_parser = parse_lease, value_name = "DURATION")]
     lease: Duration,
+
+    /// Who may call: whoever has an API key, or everybody. Without it `none` where only this machine can reach the service
+    /// (loopback), and `keys` everywhere else.
+    #[arg(long, value_enum, env = "HOOKWRIGHT_AUTH")]
+    auth: Option<AuthArg>,
+
+    #[command(flatten)]
+    quotas: QuotaArgs,
 
     #[command(flatten)]
     front_door: FrontDoorArgs,
@@ -90,6 +98,50 @@ pub(crate) struct ServeArgs {
     log_format: LogFormat,
 }
 
+/// How much a tenant may have that has no quotas of its own.
+#[derive(Debug, Args)]
+struct QuotaArgs {
+    /// Events that a tenant may publish in a second, through one node; 0 is no limit.
+    #[arg(long = "tenant-publish-rate", default_value_t = 0, value_name = "NUMBER")]
+    publish_rate: u32,
+
+    /// Webhooks that a tenant may have; 0 is no limit.
+    #[arg(long = "tenant-webhooks-max", default_value_t = 0, value_name = "NUMBER")]
+    webhooks_max: u32,
+
+    /// Events that a tenant may have in the log; 0 is no limit.
+    #[arg(long = "tenant-events-max", default_value_t = 0, value_name = "NUMBER")]
+    events_max: u64,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum AuthArg {
+    /// Whoever has an API key; docs/access.md.
+    Keys,
+    /// Everybody who reaches it may do everything.
+    None,
+}
+
+impl From<AuthArg> for Auth {
+    fn from(auth: AuthArg) -> Self {
+        match auth {
+            AuthArg::Keys => Self::Keys,
+            AuthArg::None => Self::None,
+        }
+    }
+}
+
+impl From<QuotaArgs> for Quotas {
+    fn from(args: QuotaArgs) -> Self {
+        Self {
+            publish_per_second: Some(args.publish_rate),
+            payload_bytes: None,
+            webhooks: Some(args.webhooks_max),
+            events: Some(args.events_max),
+        }
+    }
+}
+
 /// Where deliveries may go.
 #[derive(Debug, Args)]
 pub(crate) struct EgressArgs {
@@ -137,6 +189,8 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     log_to_stderr(args.log_format);
     let mut config = Config::new(store_address(args.store.as_deref(), args.data)?);
     config.listen = args.listen;
+    config.auth = args.auth.map(Auth::from);
+    config.quotas = args.quotas.into();
     config.node = NodeOptions {
         name: args.node,
         lease: args.lease,

@@ -3,17 +3,18 @@
 use hookwright_proto::v1;
 use hookwright_store::{Cancelled, DeliveryId};
 
-use super::{Service, convert, error::ApiError, validate};
+use super::{Caller, Service, convert, error::ApiError, validate};
 
 impl Service {
     pub(super) async fn cancel_delivery(
         &self,
+        caller: &Caller,
         request: v1::CancelDeliveryRequest,
     ) -> Result<v1::CancelDeliveryResponse, ApiError> {
         let id: DeliveryId = validate::id("id", &request.id)?;
-        match self.store.cancel_delivery(self.tenant(), id).await? {
+        match self.store.cancel_delivery(caller.tenant, id).await? {
             Cancelled::Done => Ok(v1::CancelDeliveryResponse {
-                delivery: Some(self.delivery_now(id).await?),
+                delivery: Some(self.delivery_now(caller, id).await?),
             }),
             Cancelled::NotFound => Err(ApiError::DeliveryNotFound(request.id)),
             Cancelled::NotScheduled(state) => Err(ApiError::WrongDeliveryState {

@@ -6,7 +6,7 @@ use hookwright_store::{
 };
 
 use super::{
-    Service, convert,
+    Caller, Service, convert,
     error::{ApiError, Reason, Violation},
     get_replay,
     validate::{self, Violations},
@@ -27,15 +27,16 @@ struct Wanted {
 impl Service {
     pub(super) async fn create_replay(
         &self,
+        caller: &Caller,
         request: v1::CreateReplayRequest,
     ) -> Result<v1::CreateReplayResponse, ApiError> {
         let dry_run = request.dry_run;
         let wanted = if request.resume_from.is_empty() {
             self.wanted(request)?
         } else {
-            self.resumed(request).await?
+            self.resumed(caller, request).await?
         };
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         let after = wanted.resumed_from.and_then(|(_, cursor)| cursor);
         let (matched, sample): (u64, Vec<Delivery>) = self
             .store
@@ -77,7 +78,7 @@ impl Service {
     }
 
     /// The rest of a job that ended early.
-    async fn resumed(&self, request: v1::CreateReplayRequest) -> Result<Wanted, ApiError> {
+    async fn resumed(&self, caller: &Caller, request: v1::CreateReplayRequest) -> Result<Wanted, ApiError> {
         let id: ReplayId = validate::id("resume_from", &request.resume_from)?;
         if request.filter.is_some() {
             return Err(Violation::new(
@@ -89,7 +90,7 @@ impl Service {
         }
         let from = self
             .store
-            .replay(self.tenant(), id)
+            .replay(caller.tenant, id)
             .await?
             .ok_or(ApiError::ReplayNotFound(request.resume_from))?;
         let rate = rate(request.rate, from.rate)?;
@@ -168,7 +169,10 @@ fn states(numbers: &[i32]) -> Result<Vec<ReplayFrom>, Violation> {
     Ok(states)
 }
 
-fn moment(field: &str, moment: Option<&pbjson_types::Timestamp>) -> Result<Option<Timestamp>, Violation> {
+pub(super) fn moment(
+    field: &str,
+    moment: Option<&pbjson_types::Timestamp>,
+) -> Result<Option<Timestamp>, Violation> {
     let Some(moment) = moment else { return Ok(None) };
     let micros = moment
         .seconds

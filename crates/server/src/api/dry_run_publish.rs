@@ -2,7 +2,7 @@
 
 use hookwright_proto::v1;
 
-use super::{Service, clauses, error::ApiError};
+use super::{Caller, Service, clauses, error::ApiError};
 use crate::matching::Subject;
 
 /// Webhooks of one answer: with the longest names and values this is about 1 MiB.
@@ -11,6 +11,7 @@ const WEBHOOKS_MAX: usize = 1_000;
 impl Service {
     pub(super) async fn dry_run_publish(
         &self,
+        caller: &Caller,
         request: v1::DryRunPublishRequest,
     ) -> Result<v1::DryRunPublishResponse, ApiError> {
         let request = v1::PublishRequest {
@@ -19,9 +20,9 @@ impl Service {
             validate_payload: request.validate_payload,
             ..v1::PublishRequest::default()
         };
-        let event = self.accept_event(request).await?;
+        let event = self.accept_event(caller, request).await?;
         // Read anew: what another node has changed a moment ago is what a publish would see.
-        let index = self.directory.reload(self.tenant()).await?;
+        let index = self.directory.reload(caller.tenant).await?;
         let now = self.store.clock().now().unix_seconds();
         let explained = tokio::task::spawn_blocking(move || {
             let subject = Subject::new(&event.event_type, now, &event.payload);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hookwright_proto::v1;
 use hookwright_store::{EventId, PublishError, StoreError, Timestamp};
 
+use super::access_error::AccessError;
 use crate::engine::IntakeError;
 
 /// A request that was not carried out. [`super::status`] says how each is told to the caller.
@@ -15,6 +16,8 @@ pub(super) enum ApiError {
     WebhookNotFound(String),
     /// Somebody has changed the webhook since it was read.
     EtagMismatch(String),
+    /// Keys, tenants and what they permit.
+    Access(AccessError),
     DeliveryNotFound(String),
     EventTypeNotFound(String),
     /// This part of a request ended in a way that is a mistake of ours. The log has it.
@@ -69,6 +72,7 @@ pub(super) enum Reason {
     InvalidContentType,
     InvalidEncryptionKey,
     InvalidEventType,
+    InvalidExpiry,
     InvalidEventTypes,
     InvalidFilter,
     InvalidHeader,
@@ -105,6 +109,7 @@ pub(super) enum Reason {
     UnknownOrdering,
     UnknownProfile,
     UnknownScheme,
+    UnknownScope,
     UnknownState,
 }
 
@@ -122,6 +127,7 @@ impl Reason {
             Self::InvalidEncryptionKey => "INVALID_ENCRYPTION_KEY",
             Self::InvalidEventType => "INVALID_EVENT_TYPE",
             Self::InvalidEventTypes => "INVALID_EVENT_TYPES",
+            Self::InvalidExpiry => "INVALID_EXPIRY",
             Self::InvalidFilter => "INVALID_FILTER",
             Self::InvalidHeader => "INVALID_HEADER",
             Self::InvalidHoldPolicy => "INVALID_HOLD_POLICY",
@@ -157,6 +163,7 @@ impl Reason {
             Self::UnknownOrdering => "UNKNOWN_ORDERING",
             Self::UnknownProfile => "UNKNOWN_PROFILE",
             Self::UnknownScheme => "UNKNOWN_SCHEME",
+            Self::UnknownScope => "UNKNOWN_SCOPE",
             Self::UnknownState => "UNKNOWN_STATE",
         }
     }

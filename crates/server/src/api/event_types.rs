@@ -4,7 +4,7 @@ use hookwright_proto::v1;
 use hookwright_store::{EventType, ImportOutcome};
 
 use super::{
-    Service, convert,
+    Caller, Service, convert,
     error::{ApiError, Reason, Violation},
     page_token,
     validate::{self, Violations},
@@ -19,6 +19,7 @@ const INLINE_BYTES_MAX: usize = 16 * 1_024;
 impl Service {
     pub(super) async fn list_event_types(
         &self,
+        caller: &Caller,
         request: v1::ListEventTypesRequest,
     ) -> Result<v1::ListEventTypesResponse, ApiError> {
         let mut violations = Violations::default();
@@ -33,7 +34,7 @@ impl Service {
         };
         let page = self
             .store
-            .event_types(self.tenant(), after.as_deref(), size)
+            .event_types(caller.tenant, after.as_deref(), size)
             .await?;
         Ok(v1::ListEventTypesResponse {
             event_types: page.rows.into_iter().map(event_type).collect(),
@@ -45,6 +46,7 @@ impl Service {
 
     pub(super) async fn import_event_types(
         &self,
+        caller: &Caller,
         request: v1::ImportEventTypesRequest,
     ) -> Result<v1::ImportEventTypesResponse, ApiError> {
         use v1::import_event_types_request::Source;
@@ -77,7 +79,7 @@ impl Service {
         }
         let outcome = self
             .store
-            .import_event_types(self.tenant(), &event_types, EVENT_TYPES_MAX)
+            .import_event_types(caller.tenant, &event_types, EVENT_TYPES_MAX)
             .await?;
         let names = event_types.into_iter().map(|event_type| event_type.name);
         match outcome {
@@ -99,10 +101,11 @@ impl Service {
 
     pub(super) async fn delete_event_type(
         &self,
+        caller: &Caller,
         request: v1::DeleteEventTypeRequest,
     ) -> Result<v1::DeleteEventTypeResponse, ApiError> {
         let name = validate::event_type("name", request.name)?;
-        if self.store.delete_event_type(self.tenant(), &name).await? {
+        if self.store.delete_event_type(caller.tenant, &name).await? {
             Ok(v1::DeleteEventTypeResponse {})
         } else {
             Err(ApiError::EventTypeNotFound(name))
@@ -112,10 +115,11 @@ impl Service {
     /// Whether the catalogue, as it is in the store at this moment, has the type and its schema accepts the payload.
     pub(super) async fn check_against_catalogue(
         &self,
+        caller: &Caller,
         event_type: &str,
         payload: &bytes::Bytes,
     ) -> Result<(), ApiError> {
-        let catalogue = self.catalogues.current(self.tenant()).await?;
+        let catalogue = self.catalogues.current(caller.tenant).await?;
         let verdict = if payload.len() <= INLINE_BYTES_MAX {
             catalogue.check(event_type, payload)
         } else {

@@ -5,17 +5,18 @@ use std::time::Duration;
 use hookwright_proto::v1;
 use hookwright_store::{Replay, ReplayFilter, ReplayFrom, ReplayState};
 
-use super::{Service, convert, error::ApiError, validate};
+use super::{Caller, Service, convert, error::ApiError, validate};
 
 impl Service {
     pub(super) async fn get_replay(
         &self,
+        caller: &Caller,
         request: v1::GetReplayRequest,
     ) -> Result<v1::GetReplayResponse, ApiError> {
         let id = validate::id("id", &request.id)?;
         let replay = self
             .store
-            .replay(self.tenant(), id)
+            .replay(caller.tenant, id)
             .await?
             .ok_or(ApiError::ReplayNotFound(request.id))?;
         Ok(v1::GetReplayResponse {

@@ -4,7 +4,7 @@ use hookwright_proto::v1;
 use hookwright_store::{DeliveryFilter, DeliveryId};
 
 use super::{
-    Service, convert,
+    Caller, Service, convert,
     error::{ApiError, Reason, Violation},
     page_token,
     validate::{self, Violations},
@@ -13,6 +13,7 @@ use super::{
 impl Service {
     pub(super) async fn list_deliveries(
         &self,
+        caller: &Caller,
         request: v1::ListDeliveriesRequest,
     ) -> Result<v1::ListDeliveriesResponse, ApiError> {
         let mut violations = Violations::default();
@@ -29,7 +30,7 @@ impl Service {
         let (Some(filter), Some(state), Some(size), Some(after)) = (filter, state, size, after) else {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         let ended_badly = matches!(
             state,
             Some(v1::DeliveryState::Dead | v1::DeliveryState::Cancelled)

@@ -4,7 +4,7 @@ use hookwright_proto::v1;
 use hookwright_store::ReplayId;
 
 use super::{
-    Service,
+    Caller, Service,
     error::ApiError,
     get_replay, page_token,
     validate::{self, Violations},
@@ -15,6 +15,7 @@ const LIST: &str = "replays";
 impl Service {
     pub(super) async fn list_replays(
         &self,
+        caller: &Caller,
         request: v1::ListReplaysRequest,
     ) -> Result<v1::ListReplaysResponse, ApiError> {
         let mut violations = Violations::default();
@@ -23,7 +24,7 @@ impl Service {
         let (Some(size), Some(before)) = (size, before) else {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
-        let page = self.store.replays(self.tenant(), before, size).await?;
+        let page = self.store.replays(caller.tenant, before, size).await?;
         Ok(v1::ListReplaysResponse {
             replays: page.rows.into_iter().map(get_replay::to_wire).collect(),
             next_page_token: page

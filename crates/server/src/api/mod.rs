@@ -1,5 +1,6 @@
 //! The gRPC API: one file per RPC, each reads "validate, do, answer".
 
+mod access_error;
 mod alert;
 mod cancel_delivery;
 mod cancel_replay;
@@ -16,6 +17,8 @@ mod get_delivery;
 mod get_replay;
 mod get_webhook;
 mod handshake;
+mod keys;
+mod list_audit_entries;
 mod list_deliveries;
 mod list_replays;
 mod list_webhooks;
@@ -31,6 +34,7 @@ mod sealed;
 mod send_test;
 mod settings;
 mod status;
+mod tenants;
 mod update_webhook;
 mod validate;
 mod verify;
@@ -41,7 +45,7 @@ use std::{fmt, num::NonZeroU32, sync::Arc};
 
 use hookwright_egress::Egress;
 use hookwright_proto::v1::{self, webhook_service_server::WebhookService};
-use hookwright_store::{Store, TenantId};
+use hookwright_store::Store;
 use tokio::sync::Semaphore;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{Request, Response, Status, Streaming};
@@ -51,11 +55,17 @@ pub(crate) use self::{
     handshake::Handshaker,
     status::{DOMAIN, RETRY_DELAY},
 };
-use crate::{catalogue::Catalogues, directory::Directory, engine::Intake};
+use crate::{
+    access::{Caller, Keyring, caller_of},
+    catalogue::Catalogues,
+    directory::Directory,
+    engine::Intake,
+};
 
 /// The service behind `hookwright.v1.WebhookService`.
 pub(crate) struct Service {
     store: Store,
+    keyring: Keyring,
     intake: Intake,
     directory: Arc<Directory>,
     catalogues: Catalogues,
@@ -87,7 +97,7 @@ pub(crate) struct Limits {
 
 impl Service {
     pub(crate) fn new(
-        store: Store,
+        keyring: Keyring,
         intake: Intake,
         directory: Arc<Directory>,
         egress: Egress,
@@ -95,9 +105,11 @@ impl Service {
         limits: Limits,
         stop: CancellationToken,
     ) -> Self {
+        let store = keyring.store().clone();
         Self {
             catalogues: Catalogues::new(store.clone()),
             store,
+            keyring,
             intake,
             directory,
             egress,
@@ -115,14 +127,13 @@ impl Service {
         self.streams.clone()
     }
 
-    pub(crate) fn shared(self) -> SharedService {
-        SharedService(Arc::new(self))
+    /// The store for changes that this caller makes.
+    fn store_for(&self, caller: &Caller) -> Store {
+        self.store.acting_as(caller.actor())
     }
 
-    /// Whose request it is. Everything belongs to the default tenant until callers identify themselves.
-    #[expect(clippy::unused_self, reason = "will look the caller's key up")]
-    fn tenant(&self) -> TenantId {
-        TenantId::DEFAULT
+    pub(crate) fn shared(self) -> SharedService {
+        SharedService(Arc::new(self))
     }
 }
 
@@ -143,11 +154,13 @@ macro_rules! rpcs {
                 &self,
                 request: Request<Streaming<v1::PublishStreamRequest>>,
             ) -> Result<Response<Self::PublishStreamStream>, Status> {
-                Ok(Response::new(publish_stream::start(Arc::clone(&self.0), request.into_inner())))
+                let caller = caller_of(&request)?;
+                Ok(Response::new(publish_stream::start(Arc::clone(&self.0), caller, request.into_inner())))
             }
 
             $(async fn $name(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
-                match self.0.$name(request.into_inner()).await {
+                let caller = caller_of(&request)?;
+                match self.0.$name(&caller, request.into_inner()).await {
                     Ok(response) => Ok(Response::new(response)),
                     Err(error) => Err(error.into()),
                 }
@@ -180,4 +193,12 @@ rpcs! {
     get_replay(GetReplayRequest) -> GetReplayResponse;
     list_replays(ListReplaysRequest) -> ListReplaysResponse;
     cancel_replay(CancelReplayRequest) -> CancelReplayResponse;
+    create_key(CreateKeyRequest) -> CreateKeyResponse;
+    list_keys(ListKeysRequest) -> ListKeysResponse;
+    revoke_key(RevokeKeyRequest) -> RevokeKeyResponse;
+    create_tenant(CreateTenantRequest) -> CreateTenantResponse;
+    list_tenants(ListTenantsRequest) -> ListTenantsResponse;
+    update_tenant(UpdateTenantRequest) -> UpdateTenantResponse;
+    delete_tenant(DeleteTenantRequest) -> DeleteTenantResponse;
+    list_audit_entries(ListAuditEntriesRequest) -> ListAuditEntriesResponse;
 }

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use hookwright_proto::v1;
 
 use super::{
-    Service, alert, convert,
+    Caller, Service,
+    access_error::AccessError,
+    alert, convert,
     error::ApiError,
     ordering,
     validate::{self, Violations},
@@ -19,12 +21,32 @@ pub(super) struct AcceptableEvent {
 }
 
 impl Service {
-    pub(super) async fn publish(&self, request: v1::PublishRequest) -> Result<v1::PublishResponse, ApiError> {
-        let event = self.accept_event(request).await?;
+    pub(super) async fn publish(
+        &self,
+        caller: &Caller,
+        request: v1::PublishRequest,
+    ) -> Result<v1::PublishResponse, ApiError> {
+        caller
+            .limits
+            .admit_publish()
+            .map_err(AccessError::PublishRateExceeded)?;
+        self.publish_admitted(caller, request).await
+    }
+
+    /// The same for an event that has waited for its turn in the tenant's rate.
+    pub(super) async fn publish_admitted(
+        &self,
+        caller: &Caller,
+        request: v1::PublishRequest,
+    ) -> Result<v1::PublishResponse, ApiError> {
+        let event = self.accept_event(caller, request).await?;
+        if !caller.limits.admit_event() {
+            return Err(AccessError::EventQuotaExceeded.into());
+        }
         let published = self
             .intake
             .publish(
-                self.tenant(),
+                caller.tenant,
                 event.event_type,
                 event.payload,
                 event.ordering_key,
@@ -42,6 +64,7 @@ impl Service {
     /// Checks an event, against the catalogue too when that is asked for.
     pub(super) async fn accept_event(
         &self,
+        caller: &Caller,
         request: v1::PublishRequest,
     ) -> Result<AcceptableEvent, ApiError> {
         let mut violations = Violations::default();
@@ -50,7 +73,7 @@ impl Service {
         let payload = violations.check(validate::payload(
             "payload",
             &request.payload,
-            self.limits.payload_bytes,
+            caller.limits.payload_bytes_max(self.limits.payload_bytes),
         ));
         let key = violations.check(validate::idempotency_key(
             "idempotency_key",
@@ -63,7 +86,7 @@ impl Service {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
         if request.validate_payload {
-            self.check_against_catalogue(&event_type, &request.payload)
+            self.check_against_catalogue(caller, &event_type, &request.payload)
                 .await?;
         }
         Ok(AcceptableEvent {

@@ -22,7 +22,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tonic::{Status, Streaming};
 
 use super::{
-    Service,
+    Caller, Service,
     error::{Reason, Violation},
     status,
 };
@@ -53,19 +53,25 @@ impl Stream for Answers {
 }
 
 /// Begins to read events.
-pub(super) fn start(service: Arc<Service>, requests: Streaming<v1::PublishStreamRequest>) -> Answers {
+pub(super) fn start(
+    service: Arc<Service>,
+    caller: Caller,
+    requests: Streaming<v1::PublishStreamRequest>,
+) -> Answers {
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
     let streams = service.streams.clone();
-    streams.spawn(run(service, requests, answers));
+    streams.spawn(run(service, caller, requests, answers));
     Answers(answered)
 }
 
 async fn run(
     service: Arc<Service>,
+    caller: Caller,
     requests: Streaming<v1::PublishStreamRequest>,
     answers: mpsc::Sender<Result<v1::PublishStreamResponse, Status>>,
 ) {
-    let mut admitted = pin!(requests.then(|request| admit(&service, request)));
+    let mut admitted = pin!(requests.then(|request| admit(&service, &caller, request)));
+    let mut ended = pin!(caller.ended(service.store.clock()));
     let mut under_way = FuturesUnordered::new();
     let mut answered = VecDeque::new();
     let mut is_open = true;
@@ -85,8 +91,12 @@ async fn run(
                 is_open = false;
                 end = Some(status::shutting_down());
             }
+            refusal = &mut ended, if is_open => {
+                is_open = false;
+                end = Some(refusal.into());
+            }
             next = admitted.next(), if is_open && has_room => match next {
-                Some(Ok(event)) => under_way.push(publish(&service, event)),
+                Some(Ok(event)) => under_way.push(publish(&service, &caller, event)),
                 Some(Err(status)) => {
                     is_open = false;
                     end = Some(status);
@@ -114,12 +124,17 @@ struct Admitted {
     _memory: Option<OwnedSemaphorePermit>,
 }
 
-/// Waits for memory; what comes after it on the stream is not read meanwhile.
+/// Waits for the tenant's turn and for memory; what comes after it on the stream is not read meanwhile.
 async fn admit(
     service: &Service,
+    caller: &Caller,
     request: Result<v1::PublishStreamRequest, Status>,
 ) -> Result<Admitted, Status> {
     let request = request?;
+    // A refusal would only come back with the next try, and everything after it would overtake it.
+    while let Err(wait) = caller.limits.admit_publish() {
+        tokio::time::sleep(wait).await;
+    }
     let bytes = request.event.as_ref().map_or(0, |event| event.payload.len());
     let kib = bytes.div_ceil(1_024).clamp(EVENT_KIB_MIN, STREAMED_KIB_MAX);
     let memory = Arc::clone(&service.streamed).acquire_many_owned(u32::try_from(kib).unwrap_or(u32::MAX));
@@ -130,10 +145,10 @@ async fn admit(
     })
 }
 
-async fn publish(service: &Service, admitted: Admitted) -> v1::PublishStreamResponse {
+async fn publish(service: &Service, caller: &Caller, admitted: Admitted) -> v1::PublishStreamResponse {
     let sequence = admitted.request.sequence;
     let published = match admitted.request.event {
-        Some(event) => service.publish(event).await,
+        Some(event) => service.publish_admitted(caller, event).await,
         None => {
             Err(Violation::new("event", Reason::MissingField, "there is no event in this request").into())
         }

@@ -8,7 +8,9 @@ use hookwright_proto::v1;
 use hookwright_store::{Timestamp, WebhookSettings};
 
 use super::{
-    Service, connection, convert,
+    Caller, Service,
+    access_error::AccessError,
+    connection, convert,
     error::{ApiError, Reason, Violation},
     settings::{self, Context},
     validate::{self, Violations},
@@ -17,8 +19,15 @@ use super::{
 impl Service {
     pub(super) async fn register(
         &self,
-        request: v1::RegisterRequest,
+        caller: &Caller,
+        mut request: v1::RegisterRequest,
     ) -> Result<v1::RegisterResponse, ApiError> {
+        // Whoever speaks the dialect of a platform registers webhooks of that platform.
+        if let (Some(webhook), Some(profile)) = (&mut request.webhook, &caller.profile)
+            && webhook.profile.is_empty()
+        {
+            webhook.profile = profile.to_string();
+        }
         let (mut settings, secret) = accept(
             request,
             self.directory.registry(),
@@ -27,11 +36,13 @@ impl Service {
         )?;
         connection::foresee(&settings, |_| true, &self.egress).await?;
         self.shake_hands(&mut settings).await?;
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
+        let max = caller.limits.webhooks_max();
         let webhook = self
-            .store
-            .insert_webhook(tenant, settings, std::slice::from_ref(&secret))
-            .await?;
+            .store_for(caller)
+            .register_webhook(tenant, settings, std::slice::from_ref(&secret), max)
+            .await?
+            .ok_or(AccessError::WebhookQuotaExceeded(max.unwrap_or_default()))?;
         self.directory.reload(tenant).await?;
         Ok(v1::RegisterResponse {
             webhook: Some(convert::webhook(webhook)),

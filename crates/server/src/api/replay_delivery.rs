@@ -3,17 +3,18 @@
 use hookwright_proto::v1;
 use hookwright_store::{DeliveryId, Replayed};
 
-use super::{Service, convert, error::ApiError, validate};
+use super::{Caller, Service, convert, error::ApiError, validate};
 
 impl Service {
     pub(super) async fn replay_delivery(
         &self,
+        caller: &Caller,
         request: v1::ReplayDeliveryRequest,
     ) -> Result<v1::ReplayDeliveryResponse, ApiError> {
         let id: DeliveryId = validate::id("id", &request.id)?;
-        match self.store.replay_delivery(self.tenant(), id).await? {
+        match self.store.replay_delivery(caller.tenant, id).await? {
             Replayed::Scheduled(_) => Ok(v1::ReplayDeliveryResponse {
-                delivery: Some(self.delivery_now(id).await?),
+                delivery: Some(self.delivery_now(caller, id).await?),
             }),
             Replayed::NotFound => Err(ApiError::DeliveryNotFound(request.id)),
             Replayed::NotOver(state) => Err(ApiError::WrongDeliveryState {
@@ -26,8 +27,12 @@ impl Service {
     }
 
     /// A delivery as the log has it now.
-    pub(super) async fn delivery_now(&self, id: DeliveryId) -> Result<v1::Delivery, ApiError> {
-        let detail = self.store.delivery(self.tenant(), id).await?;
+    pub(super) async fn delivery_now(
+        &self,
+        caller: &Caller,
+        id: DeliveryId,
+    ) -> Result<v1::Delivery, ApiError> {
+        let detail = self.store.delivery(caller.tenant, id).await?;
         detail
             .map(|detail| convert::delivery(detail.delivery))
             .ok_or_else(|| ApiError::DeliveryNotFound(id.to_string()))

@@ -7,7 +7,7 @@ use hookwright_proto::v1;
 use hookwright_store::{Rotated, WebhookId};
 
 use super::{
-    Service, convert,
+    Caller, Service, convert,
     error::{ApiError, Reason, Violation},
     validate::{self, Violations},
 };
@@ -18,10 +18,11 @@ const OVERLAP_MAX: Duration = Duration::from_hours(168);
 impl Service {
     pub(super) async fn rotate_secret(
         &self,
+        caller: &Caller,
         request: v1::RotateSecretRequest,
     ) -> Result<v1::RotateSecretResponse, ApiError> {
         let id: WebhookId = validate::id("id", &request.id)?;
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         // As the store has it, not as this node remembers it: the secrets decide what is acceptable.
         let webhooks = self.store.tenant_webhooks(tenant).await?.webhooks;
         let current = webhooks
@@ -39,7 +40,11 @@ impl Service {
         let (Some(overlap), Some(secret)) = (overlap, secret) else {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
-        match self.store.rotate_secret(tenant, id, &secret, overlap).await? {
+        match self
+            .store_for(caller)
+            .rotate_secret(tenant, id, &secret, overlap)
+            .await?
+        {
             Rotated::Done {
                 webhook,
                 old_expire_at,

@@ -8,7 +8,7 @@ use hookwright_proto::v1;
 use hookwright_store::{DeliveryDetail, DeliveryId, Webhook, WebhookId};
 
 use super::{
-    Service, convert,
+    Caller, Service, convert,
     error::{ApiError, Reason, Violation},
     validate::{self, Violations},
 };
@@ -24,10 +24,11 @@ const PAYLOAD_WITHOUT_SAMPLE: &[u8] = br#"{"test":true}"#;
 impl Service {
     pub(super) async fn send_test(
         &self,
+        caller: &Caller,
         request: v1::SendTestRequest,
     ) -> Result<v1::SendTestResponse, ApiError> {
         let id: WebhookId = validate::id("id", &request.id)?;
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         let webhook = self
             .store
             .webhook(tenant, id)
@@ -40,7 +41,8 @@ impl Service {
         )?;
         let mut violations = Violations::default();
         let event_type = violations.check(event_type(request.event_type, &webhook, &profile));
-        let payload = violations.check(self.test_payload(request.payload, event_type.as_deref(), &profile));
+        let payload =
+            violations.check(self.test_payload(caller, request.payload, event_type.as_deref(), &profile));
         let wait = violations.check(wait(request.wait.as_ref()));
         let (Some(event_type), Some(payload), Some(wait)) = (event_type, payload, wait) else {
             return Err(ApiError::Invalid(violations.into_vec()));
@@ -57,7 +59,7 @@ impl Service {
             event: published.event,
             webhook: id,
         };
-        let detail = self.result_of(delivery, wait).await?;
+        let detail = self.result_of(caller, delivery, wait).await?;
         Ok(v1::SendTestResponse {
             delivery: Some(convert::delivery(detail.delivery)),
             attempt: detail.attempts.into_iter().next().map(convert::attempt),
@@ -66,6 +68,7 @@ impl Service {
 
     fn test_payload(
         &self,
+        caller: &Caller,
         payload: Bytes,
         event_type: Option<&str>,
         profile: &Profile,
@@ -76,13 +79,22 @@ impl Service {
                 .and_then(|event_type| event_type.sample.clone());
             return Ok(sample.map_or(Bytes::from_static(PAYLOAD_WITHOUT_SAMPLE), Bytes::from));
         }
-        validate::payload("payload", &payload, self.limits.payload_bytes)?;
+        validate::payload(
+            "payload",
+            &payload,
+            caller.limits.payload_bytes_max(self.limits.payload_bytes),
+        )?;
         Ok(payload)
     }
 
     /// The delivery, as soon as its first attempt has ended, or after `wait`.
-    async fn result_of(&self, delivery: DeliveryId, wait: Duration) -> Result<DeliveryDetail, ApiError> {
-        let tenant = self.tenant();
+    async fn result_of(
+        &self,
+        caller: &Caller,
+        delivery: DeliveryId,
+        wait: Duration,
+    ) -> Result<DeliveryDetail, ApiError> {
+        let tenant = caller.tenant;
         let deadline = Instant::now() + wait;
         let mut pause = LOOK_EVERY_MIN;
         loop {

@@ -3,14 +3,16 @@
 use std::{collections::HashMap, time::Duration};
 
 use hookwright_proto::v1;
-use hookwright_store::{SECRETS_MAX, StoreError};
+use hookwright_store::{SECRETS_MAX, Scope, StoreError};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, FieldViolation, StatusExt as _};
 
 use super::{
+    access_error::AccessError,
     convert,
     error::{ApiError, Violation},
 };
+use crate::access::Refusal;
 
 /// The `domain` of every `ErrorInfo`.
 pub(crate) const DOMAIN: &str = "hookwright";
@@ -24,6 +26,8 @@ const VIOLATIONS_BYTES_MAX: usize = 2_048;
 const PART_BYTES_MAX: usize = 512;
 /// What a caller is told to wait before it tries again.
 pub(crate) const RETRY_DELAY: Duration = Duration::from_secs(1);
+/// The same where only time or the operator helps.
+const QUOTA_DELAY: Duration = Duration::from_mins(1);
 
 impl From<ApiError> for Status {
     fn from(error: ApiError) -> Self {
@@ -38,6 +42,7 @@ impl From<ApiError> for Status {
             ),
             ApiError::DeliveryNotFound(id) => not_found("DELIVERY_NOT_FOUND", "delivery", &id),
             ApiError::EventTypeNotFound(name) => not_found("EVENT_TYPE_NOT_FOUND", "event type", &name),
+            ApiError::Access(error) => of_access(error),
             ApiError::Broken(part) => status(
                 Code::Internal,
                 "INTERNAL",
@@ -107,6 +112,83 @@ impl From<ApiError> for Status {
                  --verify-rate",
             ),
             ApiError::Store(error) => of_store(&error),
+        }
+    }
+}
+
+fn of_access(error: AccessError) -> Status {
+    match error {
+        AccessError::KeyNotFound(id) => not_found("KEY_NOT_FOUND", "key", &id),
+        AccessError::TenantNotFound(name) => not_found("TENANT_NOT_FOUND", "tenant", &name),
+        AccessError::TenantExists(name) => status(
+            Code::AlreadyExists,
+            "TENANT_EXISTS",
+            format!("there is a tenant {name} already"),
+            [("name", name)],
+        ),
+        AccessError::TenantNotEmpty(name) => status(
+            Code::FailedPrecondition,
+            "TENANT_NOT_EMPTY",
+            format!("tenant {name} has webhooks; delete them first"),
+            [("name", name)],
+        ),
+        AccessError::DefaultTenant => status(
+            Code::FailedPrecondition,
+            "DEFAULT_TENANT",
+            "the default tenant cannot be deleted",
+            [],
+        ),
+        AccessError::TooManyKeys(max) => status(
+            Code::FailedPrecondition,
+            "TOO_MANY_KEYS",
+            format!("the tenant has {max} keys that are good; revoke one that nobody uses"),
+            [],
+        ),
+        AccessError::Refused(refusal) => refusal.into(),
+        AccessError::PublishRateExceeded(wait) => retryable_after(
+            wait,
+            Code::ResourceExhausted,
+            "PUBLISH_RATE_EXCEEDED",
+            "the tenant publishes more events in a second than it may; slow down",
+        ),
+        AccessError::WebhookQuotaExceeded(max) => retryable_after(
+            QUOTA_DELAY,
+            Code::ResourceExhausted,
+            "WEBHOOK_QUOTA_EXCEEDED",
+            &format!(
+                "the tenant has the {max} webhooks that it may have; delete one, or have the quota raised"
+            ),
+        ),
+        AccessError::EventQuotaExceeded => retryable_after(
+            QUOTA_DELAY,
+            Code::ResourceExhausted,
+            "EVENT_QUOTA_EXCEEDED",
+            "the tenant has as many events in the log as it may have; wait until old ones go, or have the quota raised",
+        ),
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        let unauthenticated = |reason, message: &str| status(Code::Unauthenticated, reason, message, []);
+        match refusal {
+            Refusal::KeyMissing => unauthenticated(
+                "KEY_MISSING",
+                "this service wants an API key: send `authorization: Bearer hwk_…`, once",
+            ),
+            Refusal::KeyInvalid => unauthenticated("KEY_INVALID", "there is no such API key"),
+            Refusal::KeyExpired => unauthenticated("KEY_EXPIRED", "the API key has expired"),
+            Refusal::ScopeMissing(scopes) => {
+                let names: Vec<&str> = scopes.iter().map(Scope::as_str).collect();
+                let needed = names.join(" or ");
+                status(
+                    Code::PermissionDenied,
+                    "SCOPE_MISSING",
+                    format!("the API key permits other things; this needs the scope {needed}"),
+                    [("scopes", names.join(","))],
+                )
+            }
+            Refusal::Store(error) => of_store(&error),
         }
     }
 }

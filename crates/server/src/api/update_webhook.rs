@@ -6,7 +6,7 @@ use hookwright_proto::v1;
 use hookwright_store::{WebhookId, WebhookSettings};
 
 use super::{
-    Service, connection, convert,
+    Caller, Service, connection, convert,
     error::{ApiError, Reason, Violation},
     settings::{self, Context},
     validate::{self, Violations},
@@ -15,6 +15,7 @@ use super::{
 impl Service {
     pub(super) async fn update_webhook(
         &self,
+        caller: &Caller,
         request: v1::UpdateWebhookRequest,
     ) -> Result<v1::UpdateWebhookResponse, ApiError> {
         let Some(webhook) = request.webhook else {
@@ -27,7 +28,7 @@ impl Service {
         };
         let id: WebhookId = validate::id("webhook.id", &webhook.id)?;
         let mut paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         let not_found = || ApiError::WebhookNotFound(id.to_string());
         let current = self.store.webhook(tenant, id).await?.ok_or_else(not_found)?;
         let is_wanted = |version| webhook.etag.is_empty() || webhook.etag == convert::etag(version);
@@ -68,7 +69,7 @@ impl Service {
         // Read again into what is stored by then: fields that somebody else has just changed stay changed.
         let is_stale = AtomicBool::new(false);
         let updated = self
-            .store
+            .store_for(caller)
             .change_webhook_version(tenant, id, |settings, version| {
                 if !is_wanted(version) {
                     is_stale.store(true, Ordering::Relaxed);

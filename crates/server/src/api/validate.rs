@@ -25,6 +25,10 @@ const BASE_MAX: Duration = Duration::from_hours(24);
 const FACTOR_MAX: f64 = 10.0;
 const ATTEMPTS_MAX: u32 = 100;
 
+/// What a tenant may be called.
+pub(super) const TENANT_NAME: &str =
+    "1 to 63 of a-z, 0-9, '.', '_' and '-', the first one a letter or a digit";
+
 /// What is wrong with a request so far.
 #[derive(Debug, Default)]
 pub(super) struct Violations(Vec<Violation>);
@@ -65,6 +69,14 @@ pub(super) fn name(field: &str, name: String) -> Result<String, Violation> {
         ));
     }
     Ok(name)
+}
+
+/// Whether it is what [`TENANT_NAME`] says.
+pub(super) fn is_tenant_name(name: &str) -> bool {
+    let is_plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    (1..=63).contains(&name.len())
+        && name.as_bytes().first().is_some_and(is_plain)
+        && name.bytes().all(|byte| is_plain(&byte) || b"._-".contains(&byte))
 }
 
 pub(super) fn url(field: &str, text: &str, rules: &EgressRules) -> Result<String, Violation> {

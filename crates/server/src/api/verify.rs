@@ -11,7 +11,7 @@ use hookwright_proto::v1::{self, verify_request::Key};
 use hookwright_store::WebhookId;
 
 use super::{
-    Service, convert,
+    Caller, Service, convert,
     error::{ApiError, Reason, Violation},
     sealed,
     validate::{self, Violations},
@@ -45,7 +45,11 @@ enum Subject {
 }
 
 impl Service {
-    pub(super) async fn verify(&self, request: v1::VerifyRequest) -> Result<v1::VerifyResponse, ApiError> {
+    pub(super) async fn verify(
+        &self,
+        caller: &Caller,
+        request: v1::VerifyRequest,
+    ) -> Result<v1::VerifyResponse, ApiError> {
         self.verify_rate.admit().map_err(ApiError::VerifyRateExceeded)?;
         let mut violations = Violations::default();
         let subject = violations.check(self.subject(request.key));
@@ -60,7 +64,7 @@ impl Service {
             return Err(ApiError::Invalid(violations.into_vec()));
         };
         let trust = match subject {
-            Subject::Webhook(id) => self.of_webhook(id).await?,
+            Subject::Webhook(id) => self.of_webhook(caller, id).await?,
             Subject::Given(trust) => trust,
         };
         let received = Request {
@@ -86,8 +90,8 @@ impl Service {
         }
     }
 
-    async fn of_webhook(&self, webhook: WebhookId) -> Result<Trust, ApiError> {
-        let tenant = self.tenant();
+    async fn of_webhook(&self, caller: &Caller, webhook: WebhookId) -> Result<Trust, ApiError> {
+        let tenant = caller.tenant;
         self.directory.tenant(tenant).await?;
         let mut found = self.directory.webhook(webhook);
         if found.is_none() {

@@ -4,7 +4,7 @@ use hookwright_proto::v1;
 use hookwright_store::{DisabledReason, Stop, StopCause, Timestamp, Webhook, WebhookId};
 
 use super::{
-    Service, convert,
+    Caller, Service, convert,
     error::{ApiError, Reason, Violation},
     validate,
 };
@@ -15,13 +15,14 @@ const COUNT_MAX: u32 = 10_000;
 impl Service {
     pub(super) async fn pause_webhook(
         &self,
+        caller: &Caller,
         request: v1::PauseWebhookRequest,
     ) -> Result<v1::PauseWebhookResponse, ApiError> {
         let stop = Stop {
             cause: StopCause::Paused,
             since: self.store.clock().now(),
         };
-        let webhook = self.set_stop(&request.id, Some(stop)).await?;
+        let webhook = self.set_stop(caller, &request.id, Some(stop)).await?;
         Ok(v1::PauseWebhookResponse {
             webhook: Some(webhook),
         })
@@ -29,20 +30,21 @@ impl Service {
 
     pub(super) async fn resume_webhook(
         &self,
+        caller: &Caller,
         request: v1::ResumeWebhookRequest,
     ) -> Result<v1::ResumeWebhookResponse, ApiError> {
-        let webhook = self.set_stop(&request.id, None).await?;
+        let webhook = self.set_stop(caller, &request.id, None).await?;
         Ok(v1::ResumeWebhookResponse {
             webhook: Some(webhook),
         })
     }
 
     /// Stops an active webhook, or makes a stopped one active. It stays as it is when it is that already.
-    async fn set_stop(&self, id: &str, stop: Option<Stop>) -> Result<v1::Webhook, ApiError> {
+    async fn set_stop(&self, caller: &Caller, id: &str, stop: Option<Stop>) -> Result<v1::Webhook, ApiError> {
         let id: WebhookId = validate::id("id", id)?;
-        let tenant = self.tenant();
+        let tenant = caller.tenant;
         let webhook = self
-            .store
+            .store_for(caller)
             .change_webhook(tenant, id, |settings| {
                 let change = settings.stop.is_some() != stop.is_some();
                 if change {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 pub(crate) use hookwright_store::DisabledReason;
-use hookwright_store::{Stop, StopCause, Store, StoreError, TenantId, Timestamp, WebhookId};
+use hookwright_store::{Actor, Stop, StopCause, Store, StoreError, TenantId, Timestamp, WebhookId};
 
 use crate::directory::Directory;
 
@@ -47,6 +47,7 @@ impl Disabler {
             since: now,
         };
         self.store
+            .acting_as(Actor::service("DisableWebhook"))
             .change_webhook(tenant, webhook, |settings| {
                 let change = !is_disabled(settings.stop);
                 if change {

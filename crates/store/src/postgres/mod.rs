@@ -1,10 +1,12 @@
 //! The PostgreSQL engine. Statements are checked against the schema when this crate is compiled.
 
 mod alerts;
+mod audit;
 mod event_types;
 mod failing;
 mod finish;
 mod holds;
+mod keys;
 mod nodes;
 mod ordering;
 mod partitions;
@@ -14,6 +16,7 @@ mod replays;
 mod retries;
 mod sealing;
 mod secrets;
+mod tenants;
 mod webhooks;
 
 use std::{str::FromStr, time::Duration};

@@ -3,7 +3,10 @@
 use hookwright_core::Secret;
 
 use super::Postgres;
-use crate::{Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, Webhook, WebhookId, sealing::Owner};
+use super::audit::record;
+use crate::{
+    AuditEntry, Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, Webhook, WebhookId, sealing::Owner,
+};
 
 impl Postgres {
     pub(crate) async fn rotate_secret(
@@ -13,6 +16,7 @@ impl Postgres {
         secret: &Secret,
         old_expire_at: Timestamp,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<Rotated, StoreError> {
         // Rotations of a webhook wait for each other here.
         let mut tx = self.begin_config_change().await?;
@@ -85,6 +89,7 @@ impl Postgres {
         )
         .execute(&mut *tx)
         .await?;
+        record(&mut tx, entry).await?;
         super::webhooks::commit_config_change(tx, tenant).await?;
         Ok(Rotated::Done {
             webhook: Box::new(Webhook {

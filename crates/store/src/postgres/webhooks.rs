@@ -3,9 +3,10 @@
 use hookwright_core::Secret;
 use sqlx::PgTransaction;
 
-use super::{CONFIG_LOCK, Postgres, alerts::note_standing, sql_limit};
+use super::{CONFIG_LOCK, Postgres, alerts::note_standing, audit::record, sql_limit};
 use crate::{
-    Removal, SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
+    AuditEntry, Removal, SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
+    access::changed_fields,
     alert::{changed_standing, state_of},
     sealing::Owner,
     webhook::Change,
@@ -111,12 +112,24 @@ impl Postgres {
         &self,
         webhook: &Webhook,
         secrets: &[Secret],
-    ) -> Result<(), StoreError> {
+        max: Option<u32>,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let owner = Owner {
             tenant: webhook.tenant,
             webhook: webhook.id,
         };
         let mut tx = self.begin_config_change().await?;
+        if let Some(max) = max {
+            // Under the lock that every registration takes.
+            let count = sqlx::query_scalar!(
+                r#"select count(*) as "count!" from webhook where tenant_id = $1"#,
+                webhook.tenant.0
+            );
+            if count.fetch_one(&mut *tx).await? >= i64::from(max) {
+                return Ok(false);
+            }
+        }
         sqlx::query!(
             "insert into webhook (tenant_id, id, settings, created_at, updated_at) values ($1, $2, $3, $4, $5)",
             webhook.tenant.0,
@@ -138,7 +151,9 @@ impl Postgres {
             .execute(&mut *tx)
             .await?;
         }
-        commit_config_change(tx, webhook.tenant).await
+        record(&mut tx, entry).await?;
+        commit_config_change(tx, webhook.tenant).await?;
+        Ok(true)
     }
 
     pub(crate) async fn webhook(
@@ -205,17 +220,20 @@ impl Postgres {
         id: WebhookId,
         change: Change<'_>,
         now: Timestamp,
+        entry: AuditEntry,
     ) -> Result<Option<Webhook>, StoreError> {
         // Under the lock that every change takes: nobody writes between the read and the write.
         let mut tx = self.begin_config_change().await?;
         let Some(mut webhook) = self.locked_webhook(&mut tx, tenant, id).await? else {
             return Ok(None);
         };
-        let before = state_of(&webhook.settings);
+        let (before, settings_before) = (state_of(&webhook.settings), webhook.settings.clone());
         if !change(&mut webhook.settings, webhook.updated_at) {
             return Ok(Some(webhook));
         }
         webhook.updated_at = webhook.next_update(now);
+        let fields = changed_fields(&settings_before, &webhook.settings);
+        record(&mut tx, &entry.with_fields(fields)).await?;
         if let Some(standing) = changed_standing(&before, &webhook.settings) {
             note_standing(&mut tx, tenant, id, &standing, now).await?;
         }
@@ -266,6 +284,7 @@ impl Postgres {
         tenant: TenantId,
         id: WebhookId,
         version: Option<Timestamp>,
+        entry: &AuditEntry,
     ) -> Result<Removal, StoreError> {
         let mut tx = self.begin_config_change().await?;
         if let Some(version) = version {
@@ -282,6 +301,7 @@ impl Postgres {
         if deleted.execute(&mut *tx).await?.rows_affected() == 0 {
             return Ok(Removal::NotFound);
         }
+        record(&mut tx, entry).await?;
         commit_config_change(tx, tenant).await?;
         Ok(Removal::Removed)
     }

@@ -4,10 +4,12 @@
 //! write many rows each, because SQLite spends its time per statement, and the conformance suite checks them.
 
 mod alerts;
+mod audit;
 mod event_types;
 mod failing;
 mod finish;
 mod holds;
+mod keys;
 mod nodes;
 mod ordering;
 mod publish;
@@ -17,6 +19,7 @@ mod retention;
 mod retries;
 mod sealing;
 mod secrets;
+mod tenants;
 mod webhooks;
 
 use std::{

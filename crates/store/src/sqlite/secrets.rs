@@ -3,8 +3,9 @@
 use hookwright_core::Secret;
 use sqlx::Connection as _;
 
+use super::audit::record;
 use super::{Sqlite, blob, webhooks};
-use crate::{Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, WebhookId, sealing::Owner};
+use crate::{AuditEntry, Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, WebhookId, sealing::Owner};
 
 impl Sqlite {
     pub(crate) async fn rotate_secret(
@@ -14,6 +15,7 @@ impl Sqlite {
         secret: &Secret,
         old_expire_at: Timestamp,
         now: Timestamp,
+        entry: &AuditEntry,
     ) -> Result<Rotated, StoreError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
@@ -78,6 +80,7 @@ impl Sqlite {
         .bind(self.sealer.write_secret(owner, secret)?)
         .execute(&mut *tx)
         .await?;
+        record(&mut tx, entry).await?;
         webhooks::commit_config_change(tx, tenant).await?;
         Ok(Rotated::Done {
             webhook: Box::new(webhook),

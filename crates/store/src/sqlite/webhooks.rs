@@ -4,9 +4,10 @@ use hookwright_core::Secret;
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteTransaction};
 
-use super::{Sqlite, alerts::note_standing, blob, read_uuid, sql_limit};
+use super::{Sqlite, alerts::note_standing, audit::record, blob, read_uuid, sql_limit};
 use crate::{
-    Removal, SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
+    AuditEntry, Removal, SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
+    access::changed_fields,
     alert::{changed_standing, state_of},
     sealing::Owner,
     webhook::Change,
@@ -28,7 +29,8 @@ impl Sqlite {
                 .await?;
             let id = TenantId(next);
             sqlx::query(
-                "insert into tenant (id, lane, name, version) values (?, ?, ?, (select max(version) + 1 from tenant))",
+                "insert into tenant (id, lane, name, version, access_version)
+                values (?, ?, ?, (select max(version) + 1 from tenant), (select max(access_version) + 1 from tenant))",
             )
             .bind(id.0)
             .bind(id.lane().0)
@@ -109,7 +111,9 @@ impl Sqlite {
         &self,
         webhook: &Webhook,
         secrets: &[Secret],
-    ) -> Result<(), StoreError> {
+        max: Option<u32>,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let owner = Owner {
             tenant: webhook.tenant,
             webhook: webhook.id,
@@ -117,6 +121,15 @@ impl Sqlite {
         let settings = self.sealer.write_settings(owner, &webhook.settings)?;
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
+        if let Some(max) = max {
+            let count: i64 = sqlx::query_scalar("select count(*) from webhook where tenant_id = ?")
+                .bind(webhook.tenant.0)
+                .fetch_one(&mut *tx)
+                .await?;
+            if count >= i64::from(max) {
+                return Ok(false);
+            }
+        }
         sqlx::query(
             "insert into webhook (tenant_id, id, settings, created_at, updated_at) values (?, ?, ?, ?, ?)",
         )
@@ -138,7 +151,9 @@ impl Sqlite {
             .execute(&mut *tx)
             .await?;
         }
-        commit_config_change(tx, webhook.tenant).await
+        record(&mut tx, entry).await?;
+        commit_config_change(tx, webhook.tenant).await?;
+        Ok(true)
     }
 
     pub(crate) async fn webhook(
@@ -185,17 +200,20 @@ impl Sqlite {
         id: WebhookId,
         change: Change<'_>,
         now: Timestamp,
+        entry: AuditEntry,
     ) -> Result<Option<Webhook>, StoreError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let Some(mut webhook) = self.webhook_within(&mut tx, tenant, id).await? else {
             return Ok(None);
         };
-        let before = state_of(&webhook.settings);
+        let (before, settings_before) = (state_of(&webhook.settings), webhook.settings.clone());
         if !change(&mut webhook.settings, webhook.updated_at) {
             return Ok(Some(webhook));
         }
         webhook.updated_at = webhook.next_update(now);
+        let fields = changed_fields(&settings_before, &webhook.settings);
+        record(&mut tx, &entry.with_fields(fields)).await?;
         if let Some(standing) = changed_standing(&before, &webhook.settings) {
             note_standing(&mut tx, tenant, id, &standing, now).await?;
         }
@@ -234,6 +252,7 @@ impl Sqlite {
         tenant: TenantId,
         id: WebhookId,
         version: Option<Timestamp>,
+        entry: &AuditEntry,
     ) -> Result<Removal, StoreError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
@@ -251,6 +270,7 @@ impl Sqlite {
         if deleted.rows_affected() == 0 {
             return Ok(Removal::NotFound);
         }
+        record(&mut tx, entry).await?;
         commit_config_change(tx, tenant).await?;
         Ok(Removal::Removed)
     }

@@ -23,6 +23,7 @@ macro_rules! conformance {
     };
 }
 
+mod access;
 mod alerts;
 mod claims;
 mod event_types;
