@@ -5,8 +5,8 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
-    all::AllArgs, memory::MemoryArgs, nodes::NodesArgs, payload::Payloads, plot::PlotArgs,
-    prepared::PreparedArgs, soak::SoakArgs,
+    all::AllArgs, front_door::FrontDoorArgs, memory::MemoryArgs, nodes::NodesArgs, payload::Payloads,
+    plot::PlotArgs, prepared::PreparedArgs, soak::SoakArgs,
 };
 
 /// Load, crash and takeover tests of hookwright, with everything they need started by themselves.
@@ -31,6 +31,8 @@ pub(crate) enum Command {
     Memory(MemoryArgs),
     /// Several services on one PostgreSQL beside one alone, and which share each of them delivers
     Nodes(NodesArgs),
+    /// A good client beside slow-loris clients, huge messages, bad keys and thousands of idle connections
+    FrontDoor(FrontDoorArgs),
     /// A long run below capacity with good, slow, failing and dead webhooks: does anything grow?
     Soak(SoakArgs),
     /// Every figure that docs/performance.md shows, several times each, and the document's table and charts from them

@@ -25,8 +25,10 @@ mod clock;
 mod closed_loop;
 mod connections;
 mod crash;
+mod crowd;
 mod drain;
 mod duplicates;
+mod front_door;
 mod helpers;
 mod key;
 mod ledger;
@@ -81,6 +83,7 @@ fn dispatch(command: Command) -> Result<bool> {
         Command::Poison(args) => interruptible(poison::run(&args)),
         Command::Memory(args) => interruptible(memory::run(&args)),
         Command::Nodes(args) => interruptible(nodes::run(&args)),
+        Command::FrontDoor(args) => interruptible(front_door::run(&args)),
         Command::Soak(args) => interruptible(soak::run(&args)),
         Command::All(args) => interruptible(all::run(&args)),
         Command::Plot(args) => plot::run(&args).map(|()| true),

@@ -66,6 +66,10 @@ impl ServiceSpec {
         })
     }
 
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// `http://host:port`, for gRPC clients.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)

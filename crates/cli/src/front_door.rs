@@ -54,7 +54,7 @@ pub(crate) struct FrontDoorArgs {
     #[arg(long, default_value = "6m", value_parser = parse_duration, value_name = "DURATION")]
     idle_timeout: Duration,
 
-    /// How long requests are still taken after health has turned to NOT_SERVING, for load balancers to notice.
+    /// How long requests are still taken after health has turned to `NOT_SERVING`, for load balancers to notice.
     #[arg(long, default_value = "0s", value_parser = parse_duration, value_name = "DURATION")]
     drain_delay: Duration,
 }
