@@ -1,5 +1,6 @@
 //! One file per command: its arguments, and what it does.
 
+pub(crate) mod config;
 pub(crate) mod conformance;
 pub(crate) mod deliveries;
 pub(crate) mod demo;
