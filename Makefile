@@ -172,6 +172,10 @@ fmt: ## Format the Rust code
 	$(CARGO) fmt --all
 	$(CARGO) fmt --manifest-path fuzz/Cargo.toml
 
+.PHONY: config-docs
+config-docs: ## Write the table of settings in docs/configuration.md anew
+	$(CARGO) run $(LOCKED) --quiet --package hookwright -- config docs docs/configuration.md
+
 .PHONY: sqlx
 sqlx: ## Rewrite crates/store/.sqlx after a statement or a migration has changed
 	scripts/sqlx-prepare

@@ -11,6 +11,7 @@ mod adversarial;
 mod alerts;
 mod catalogue;
 mod command_line;
+mod configuration;
 mod conformance;
 mod connections;
 mod crash_matrix;

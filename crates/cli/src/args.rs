@@ -7,6 +7,7 @@ use crate::{
     commands::{
         api_keys::ApiKeysArgs,
         audit::AuditArgs,
+        config::ConfigArgs,
         conformance::ConformanceArgs,
         deliveries::DeliveriesArgs,
         demo::DemoArgs,
@@ -47,6 +48,8 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Run the service.
     Serve(ServeArgs),
+    /// Check and show the settings of the service; a file to start from.
+    Config(ConfigArgs),
     /// Run the service with a local receiver that verifies and prints what arrives.
     Dev(DevArgs),
     /// Show deliveries to five platforms from publish to verified signature, then exit.

@@ -21,6 +21,14 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// What is wrong was what was asked for.
+    pub(crate) fn into_answer(self) -> Self {
+        match self {
+            Self::Usage(message) => Self::Failed(message),
+            other => other,
+        }
+    }
+
     pub(crate) fn report(&self) -> ExitCode {
         let (message, code) = match self {
             Self::Failed(message) => (message.as_str(), 1),

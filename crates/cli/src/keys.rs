@@ -15,7 +15,7 @@ use crate::failure::Failure;
 const VARIABLE: &str = "HOOKWRIGHT_ENCRYPTION_KEYS";
 
 /// The keys for secrets at rest.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(crate) struct KeysArgs {
     /// The file with the keys that secrets are sealed with in the store: ID:BASE64, the newest first. The environment
     /// variable `HOOKWRIGHT_ENCRYPTION_KEYS` can hold them instead. Without either the embedded store makes a file of its own
@@ -25,6 +25,18 @@ pub(crate) struct KeysArgs {
 }
 
 impl KeysArgs {
+    /// Whether keys would be found, or made, for this store.
+    pub(crate) fn check(&self, store: &StoreAddress) -> Result<(), Failure> {
+        match store {
+            StoreAddress::Sqlite(database) if !self.is_given() && !key_file_of(database).exists() => Ok(()),
+            _ => self.find(store).map(|_| ()),
+        }
+    }
+
+    fn is_given(&self) -> bool {
+        self.encryption_key_file.is_some() || std::env::var(VARIABLE).is_ok_and(|text| !text.is_empty())
+    }
+
     /// The keys for this store; `None` when its secrets are to be in the clear.
     pub(crate) fn find(&self, store: &StoreAddress) -> Result<Option<EncryptionKeys>, Failure> {
         let variable = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty());
@@ -71,11 +83,15 @@ fn read(file: &Path) -> Result<EncryptionKeys, Failure> {
     EncryptionKeys::parse(&text).map_err(|error| refused(&error))
 }
 
-/// The key file of an embedded store, made when missing.
-fn beside(database: &Path) -> Result<EncryptionKeys, Failure> {
+fn key_file_of(database: &Path) -> PathBuf {
     let mut name = database.as_os_str().to_owned();
     name.push(".key");
-    let file = PathBuf::from(name);
+    PathBuf::from(name)
+}
+
+/// The key file of an embedded store, made when missing.
+fn beside(database: &Path) -> Result<EncryptionKeys, Failure> {
+    let file = key_file_of(database);
     if file.exists() {
         return read(&file);
     }

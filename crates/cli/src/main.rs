@@ -4,6 +4,7 @@ mod alerts;
 mod args;
 mod client;
 mod commands;
+mod configuration;
 mod descriptors;
 mod failure;
 mod front_door;
@@ -18,7 +19,6 @@ mod terminal;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
 use mimalloc::MiMalloc;
 
 use crate::{
@@ -30,7 +30,10 @@ use crate::{
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
+    let options = match configuration::options() {
+        Ok(options) => options,
+        Err(failure) => return failure.report(),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return Failure::Failed(format!("cannot start: {error}")).report(),
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
 async fn run(options: Options) -> Result<(), Failure> {
     match options.command {
         Command::Serve(args) => commands::serve::run(args).await,
+        Command::Config(args) => commands::config::run(args),
         Command::Dev(args) => commands::dev::run(args).await,
         Command::Demo(args) => commands::demo::run(args).await,
         Command::Register(args) => commands::register::run(args).await,

@@ -2,6 +2,7 @@
 
 pub(crate) mod api_keys;
 pub(crate) mod audit;
+pub(crate) mod config;
 pub(crate) mod conformance;
 pub(crate) mod deliveries;
 pub(crate) mod demo;

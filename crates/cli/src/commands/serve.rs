@@ -8,14 +8,29 @@ use hookwright_store::{NodeOptions, Quotas, StoreAddress};
 use tracing_subscriber::EnvFilter;
 
 use crate::{
-    alerts::AlertArgs, failure::Failure, front_door::FrontDoorArgs, input::parse_duration, keys::KeysArgs,
-    profiles::ProfilesArgs, stop::StopSignal,
+    alerts::AlertArgs,
+    configuration::{PLATFORM_STORE_VARIABLE, Settings},
+    failure::Failure,
+    front_door::FrontDoorArgs,
+    input::parse_duration,
+    keys::KeysArgs,
+    profiles::ProfilesArgs,
+    stop::StopSignal,
 };
 
 const DEFAULT_FILE: &str = "hookwright.db";
 
 #[derive(Debug, Args)]
 pub(crate) struct ServeArgs {
+    /// A TOML file with settings, named like these flags; flags and the environment overrule it. Without it the file
+    /// hookwright.toml in this folder is read if there is one. `hookwright config example` prints one to start from.
+    #[arg(long, env = "HOOKWRIGHT_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Every setting with where it comes from, for the log and for `config show`.
+    #[arg(skip)]
+    pub(crate) settings: Settings,
+
     /// Where to serve gRPC; port 0 takes a free one. The address is printed on standard output.
     #[arg(
         long,
@@ -62,9 +77,6 @@ pub(crate) struct ServeArgs {
     #[command(flatten)]
     profiles: ProfilesArgs,
 
-    #[command(flatten)]
-    alerts: AlertArgs,
-
     /// HTTP requests to receivers at the same time.
     #[arg(long, default_value_t = 1_024, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     attempts_max: u32,
@@ -93,9 +105,17 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value = "10s", value_parser = parse_duration, value_name = "DURATION")]
     grace: Duration,
 
-    /// How to write the log, on standard error. `RUST_LOG` chooses what is in it.
+    /// What is in the log: a level, or several for parts of the program, such as `info,hookwright_server=debug`.
+    #[arg(long, env = "RUST_LOG", default_value = "info", value_parser = parse_log, value_name = "FILTER")]
+    log: String,
+
+    /// How to write the log, on standard error.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     log_format: LogFormat,
+
+    // The last one: what follows in the help would be below its heading.
+    #[command(flatten)]
+    alerts: AlertArgs,
 }
 
 /// How much a tenant may have that has no quotas of its own.
@@ -185,8 +205,15 @@ enum LogFormat {
     Json,
 }
 
-pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
-    log_to_stderr(args.log_format);
+/// Whether a server could be started with this, as far as can be said without starting it. Nothing is made.
+pub(crate) fn check(args: ServeArgs) -> Result<(), Failure> {
+    let keys = args.keys.clone();
+    let config = config(args)?;
+    keys.check(&config.store)
+}
+
+/// The settings of the server, without the keys for its secrets.
+fn config(args: ServeArgs) -> Result<Config, Failure> {
     let mut config = Config::new(store_address(args.store.as_deref(), args.data)?);
     config.listen = args.listen;
     config.auth = args.auth.map(Auth::from);
@@ -202,13 +229,21 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
     config.engine.attempts_per_webhook_max = args.attempts_per_webhook_max as usize;
     config.registry = Arc::new(args.profiles.registry()?);
     config.alerts = args.alerts.settings()?;
-    // After everything that can be wrong with the arguments: it may make a file.
-    config.encryption_keys = args.keys.find(&config.store)?;
     config.payload_bytes_max = args.payload_kib_max as usize * 1_024;
     config.verify_bytes_max = args.verify_kib_max as usize * 1_024;
     config.verify_per_second_max = NonZeroU32::new(args.verify_rate);
     config.retention.events = Duration::from_secs(u64::from(args.retention_days) * 86_400);
     config.grace = args.grace;
+    Ok(config)
+}
+
+pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
+    log_to_stderr(&args.log, args.log_format)?;
+    args.settings.log();
+    let keys = args.keys.clone();
+    let mut config = config(args)?;
+    // After everything that can be wrong with the arguments: it may make a file.
+    config.encryption_keys = keys.find(&config.store)?;
 
     let store = config.store.to_string();
     let stop = StopSignal::listen()?;
@@ -248,7 +283,7 @@ pub(crate) fn store_address(store: Option<&str>, data: Option<PathBuf>) -> Resul
         text.parse()
             .map_err(|error: hookwright_store::StoreError| Failure::Usage(error.to_string()))
     };
-    match (store, data, std::env::var("DATABASE_URL")) {
+    match (store, data, std::env::var(PLATFORM_STORE_VARIABLE)) {
         (Some(store), ..) => from(store),
         (None, Some(file), _) => Ok(StoreAddress::Sqlite(file)),
         (None, None, Ok(url)) if !url.is_empty() => from(&url),
@@ -264,8 +299,16 @@ fn parse_lease(text: &str) -> Result<Duration, String> {
     Ok(lease)
 }
 
-fn log_to_stderr(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+fn parse_log(text: &str) -> Result<String, String> {
+    match EnvFilter::builder().parse(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+fn log_to_stderr(filter: &str, format: LogFormat) -> Result<(), Failure> {
+    let filter = EnvFilter::builder().parse(filter);
+    let filter = filter.map_err(|error| Failure::Usage(format!("log: {error}")))?;
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
@@ -274,4 +317,5 @@ fn log_to_stderr(format: LogFormat) {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }
+    Ok(())
 }

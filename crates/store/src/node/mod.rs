@@ -16,6 +16,7 @@ mod claimed;
 mod completer;
 mod publisher;
 mod tracker;
+mod uncertain;
 
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
@@ -34,10 +35,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::publisher::{EventRow, Stored};
-use self::{claimed::Claimed, publisher::Submission, tracker::Tracker};
+use self::{claimed::Claimed, publisher::Submission, tracker::Tracker, uncertain::Uncertain};
 use crate::{
     Accepted, AttemptEnd, Due, End, EventId, FailPoint, Finish, Incarnation, Lane, NewEvent, PublishError,
-    Published, Store, StoreError, Timestamp, Upcoming, Want, WebhookId, ordering::Queues,
+    Published, Store, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId, ordering::Queues,
 };
 
 /// Submissions that may wait for a writer. Beyond it publishers wait for room, which is the back-pressure.
@@ -101,6 +102,7 @@ struct Shared {
     stop_finishing: CancellationToken,
     tracker: Mutex<Tracker>,
     claimed: Mutex<Claimed>,
+    uncertain: Mutex<Uncertain>,
     /// Held over a claim, so that no lane is given away in the middle of one.
     lanes: AsyncMutex<Lanes>,
     accepted: mpsc::UnboundedSender<Accepted>,
@@ -116,7 +118,7 @@ struct Shared {
 struct Lanes {
     /// Claimed from.
     held: BTreeSet<Lane>,
-    /// Not claimed from any more, and given up once nothing of theirs is in memory.
+    /// Not claimed from any more, and given up once nothing of theirs is in memory but attempts that are parked.
     leaving: BTreeSet<Lane>,
 }
 
@@ -166,6 +168,7 @@ impl Node {
             stop_finishing: CancellationToken::new(),
             tracker: Mutex::new(Tracker::new(store.engine().minter())),
             claimed: Mutex::new(Claimed::default()),
+            uncertain: Mutex::new(Uncertain::default()),
             lanes: AsyncMutex::new(Lanes::default()),
             store,
             options,
@@ -266,6 +269,7 @@ impl Node {
         };
         heartbeat.nodes = pulse.nodes;
         heartbeat.recovered = shared.take_over().await?;
+        let taken_up = shared.take_up_late().await?;
         // After a restart lanes come with the next heartbeat, when the caller has let go of what it held: otherwise it
         // could not tell what it has claimed since from what it had claimed before.
         let lanes_before = shared.lanes.lock().await.held.len();
@@ -279,7 +283,7 @@ impl Node {
         } else {
             0
         };
-        if has_more || unstuck > 0 {
+        if has_more || taken_up > 0 || unstuck > 0 {
             // There may be rows now that are due and that nobody looked for.
             shared.rescheduled.notify_one();
         }
@@ -413,6 +417,10 @@ impl Shared {
         self.tracker.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn uncertain(&self) -> MutexGuard<'_, Uncertain> {
+        self.uncertain.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn claimed(&self) -> MutexGuard<'_, Claimed> {
         self.claimed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -461,6 +469,7 @@ impl Shared {
         *self.lanes.lock().await = Lanes::default();
         *self.claimed() = Claimed::default();
         self.tracker().clear();
+        self.uncertain().clear();
         self.enlist().await
     }
 
@@ -504,6 +513,44 @@ impl Shared {
         Ok(unstuck)
     }
 
+    /// Makes retries, due now, of what was refused and was stored after all. Says how many events.
+    async fn take_up_late(&self) -> Result<usize, StoreError> {
+        let refused = self.uncertain().events();
+        if refused.is_empty() {
+            return Ok(0);
+        }
+        let stored = self.store.engine().stored_events(&refused).await?;
+        for event in &stored {
+            let Some(tenant) = self.uncertain().tenant(*event) else {
+                continue;
+            };
+            self.take_up(tenant, *event).await?;
+        }
+        for event in self.uncertain().expire(Instant::now()) {
+            self.tracker().forget(event);
+        }
+        if !stored.is_empty() {
+            tracing::warn!(
+                events = stored.len(),
+                "events that were refused were stored all the same; they are delivered"
+            );
+        }
+        Ok(stored.len())
+    }
+
+    /// Makes retries, due now, of an event that is in the log and in nobody's memory.
+    async fn take_up(&self, tenant: TenantId, event: EventId) -> Result<(), StoreError> {
+        let now = self.store.clock().now();
+        self.store
+            .engine()
+            .heal(self.incarnation(), tenant, event, now)
+            .await?;
+        if self.uncertain().remove(event) {
+            self.tracker().forget(event);
+        }
+        Ok(())
+    }
+
     async fn take_over(&self) -> Result<u64, StoreError> {
         let now = self.store.clock().now();
         let mut recovered = 0;
@@ -522,7 +569,7 @@ impl Shared {
         Ok(recovered)
     }
 
-    /// Claims lanes up to an equal share, or gives up those beyond it once nothing of theirs is in memory.
+    /// Claims lanes up to an equal share, or gives up those beyond it once nothing of theirs that is due is in memory.
     async fn share_lanes(&self, nodes: usize) -> Result<usize, StoreError> {
         let engine = self.store.engine();
         let incarnation = self.incarnation();

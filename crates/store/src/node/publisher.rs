@@ -6,12 +6,15 @@
 use std::{sync::Arc, time::Duration};
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::{
+    sync::{Mutex, mpsc, oneshot},
+    time::Instant,
+};
 
 use super::Shared;
 use crate::{
-    Accepted, Event, EventId, FailPoint, Lane, NewEvent, Ordering, PublishError, Published, StoreError,
-    TenantId, WebhookId, event::Slot,
+    Accepted, Event, EventId, FailPoint, Incarnation, Lane, NewEvent, Ordering, PublishError, Published,
+    StoreError, TenantId, WebhookId, event::Slot,
 };
 
 /// Events of one statement. Larger batches gain nothing more.
@@ -142,14 +145,16 @@ async fn store(shared: &Shared, batch: Vec<Submission>) {
             let spilled = rows.iter().any(EventRow::has_unordered_spill);
             let ordered: Vec<(Lane, WebhookId)> = rows.iter().flat_map(EventRow::ordered).collect();
             for ((row, waiter), stored) in rows.into_iter().zip(waiters).zip(stored) {
-                answer(shared, row, waiter, stored).await;
+                answer(shared, incarnation, row, waiter, stored).await;
             }
             shared.queues.wake(ordered);
             if spilled {
                 shared.rescheduled.notify_one();
             }
         }
-        Err(error) if may_have_committed(&error) => reconcile(shared, rows, waiters, error).await,
+        Err(error) if may_have_committed(&error) => {
+            reconcile(shared, incarnation, rows, waiters, error).await;
+        }
         Err(error) => refuse(shared, &rows, waiters, &error),
     }
 }
@@ -233,11 +238,13 @@ fn fingerprint(event_type: &str, payload: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-async fn answer(shared: &Shared, row: EventRow, waiter: Waiter, stored: Stored) {
+async fn answer(shared: &Shared, incarnation: Incarnation, row: EventRow, waiter: Waiter, stored: Stored) {
     let result = match stored {
         Stored::Yes => {
             // Handed over before the caller is answered and whether it still listens or not: the event is durable now.
-            if !waiter.slots.is_empty() {
+            // Unless this node was taken over while it waited for the answer: its deliveries are retries by now, of whoever
+            // owns their lane.
+            if !waiter.slots.is_empty() && incarnation == shared.incarnation() {
                 let accepted = Accepted {
                     event: Arc::clone(&row.event),
                     destinations: waiter.slots,
@@ -284,15 +291,11 @@ async fn answer(shared: &Shared, row: EventRow, waiter: Waiter, stored: Stored) 
 /// An event that is found again by its key may have been committed by a statement whose connection broke after this
 /// node had stopped waiting for it: then nobody holds its deliveries yet.
 async fn heal(shared: &Shared, tenant: TenantId, event: EventId) -> Result<(), StoreError> {
-    if shared.tracker().holds(event) {
+    let is_uncertain = shared.uncertain().tenant(event).is_some();
+    if shared.tracker().holds(event) && !is_uncertain {
         return Ok(());
     }
-    let now = shared.store.clock().now();
-    shared
-        .store
-        .engine()
-        .heal(shared.incarnation(), tenant, event, now)
-        .await
+    shared.take_up(tenant, event).await
 }
 
 /// Whether the database may have stored a batch although the caller saw an error.
@@ -308,8 +311,15 @@ fn may_have_committed(error: &StoreError) -> bool {
     }
 }
 
-/// Asks the database what it stored until it answers, then goes on as if it had said so at once.
-async fn reconcile(shared: &Shared, rows: Vec<EventRow>, waiters: Vec<Waiter>, error: StoreError) {
+/// Asks the database what it stored until it answers, then goes on as if it had said so at once. What is not there by then
+/// is refused, and asked for again later ([`super::uncertain`]).
+async fn reconcile(
+    shared: &Shared,
+    incarnation: Incarnation,
+    rows: Vec<EventRow>,
+    waiters: Vec<Waiter>,
+    error: StoreError,
+) {
     tracing::warn!(%error, events = rows.len(), "a publish was cut off; asking the database whether it was stored");
     let ids: Vec<EventId> = rows.iter().map(|row| row.event.id).collect();
     let mut pause = RECONCILE_PAUSE_MIN;
@@ -329,9 +339,14 @@ async fn reconcile(shared: &Shared, rows: Vec<EventRow>, waiters: Vec<Waiter>, e
     };
     for (row, waiter) in rows.into_iter().zip(waiters) {
         if stored.contains(&row.event.id) {
-            answer(shared, row, waiter, Stored::Yes).await;
+            answer(shared, incarnation, row, waiter, Stored::Yes).await;
         } else {
-            shared.tracker().forget(row.event.id);
+            // Not forgotten, so that the low-water mark stays below it.
+            if incarnation == shared.incarnation() {
+                shared
+                    .uncertain()
+                    .add(row.event.id, row.event.tenant, Instant::now());
+            }
             waiter.refuse(&error);
         }
     }

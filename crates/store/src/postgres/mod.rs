@@ -64,7 +64,8 @@ impl Postgres {
             .application_name("hookwright")
             .disable_statement_logging()
             .options([
-                ("idle_in_transaction_session_timeout", "60s"),
+                // A node that stands still in the middle of a transaction holds rows that others wait for.
+                ("idle_in_transaction_session_timeout", "5s"),
                 ("lock_timeout", "10s"),
             ]);
         let pool = pool(CONNECTIONS_MAX).connect_with(options.clone()).await?;

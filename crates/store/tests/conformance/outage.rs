@@ -12,11 +12,11 @@ use std::{
 use hookwright_store::{
     DeliveryFilter, DeliveryId, DeliveryState, EventId, Next, Origin, PageSize, PublishError, StoreAddress,
 };
-use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection as _, postgres::PgConnectOptions};
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, TcpStream, UnixStream},
-    sync::Semaphore,
+    sync::{Notify, Semaphore},
 };
 
 use crate::harness::{Harness, Process, Tenant, attempted, eventually};
@@ -25,6 +25,7 @@ conformance! {
     postgres:
     the_ledger_closes_although_connections_are_cut_while_publishing,
     the_ledger_closes_although_answers_are_lost,
+    an_event_that_was_refused_and_stored_after_all_is_delivered,
     results_are_kept_until_they_could_be_written,
 }
 
@@ -62,6 +63,70 @@ async fn the_ledger_closes_although_answers_are_lost(harness: Harness) {
     .await;
     wire.lose.store(0, Ordering::Relaxed);
     assert_ledger_closes(&harness, &mut process, &tenant, &acknowledged).await;
+}
+
+async fn an_event_that_was_refused_and_stored_after_all_is_delivered(harness: Harness) {
+    // A statement that outlives its connection would leave an event in the log that nobody delivers while its node lives.
+    let wire = Wire::to(&harness.address).await;
+    let through = Harness {
+        address: wire.address.clone(),
+        clock: harness.clock.clone(),
+    };
+    let process = through.process().await;
+    let tenant = process.tenant("shop", 2).await;
+    let (mut holder, mut watcher) = (harness.server().await.unwrap(), harness.server().await.unwrap());
+    let mut held = holder.begin().await.unwrap();
+    // What a publish looks at first: it waits for this row.
+    sqlx::query("select from node for update")
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    let publish = tokio::spawn({
+        let (publisher, event) = (process.publisher.clone(), tenant.event(&tenant.webhooks, &[]));
+        async move { publisher.publish(event).await }
+    });
+    eventually("the publish waits", async || {
+        let waiting: i64 = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity
+             where datname = current_database() and application_name = 'hookwright' and wait_event_type = 'Lock'",
+        )
+        .fetch_one(&mut watcher)
+        .await
+        .unwrap();
+        (waiting > 0).then_some(())
+    })
+    .await;
+    wire.cut.notify_waiters();
+    let answer = publish.await.unwrap();
+    assert!(matches!(answer, Err(PublishError::Store(_))), "{answer:?}");
+    held.rollback().await.unwrap();
+    eventually("the statement ends", async || {
+        let stored: i64 = sqlx::query_scalar("select count(*) from event")
+            .fetch_one(&mut watcher)
+            .await
+            .unwrap();
+        (stored > 0).then_some(())
+    })
+    .await;
+    use_up_broken_connections(&process, &tenant).await;
+    let stored = process.list(&tenant, DeliveryFilter::All, 200).await;
+    assert_eq!(stored.len(), 2);
+    assert!(
+        stored.iter().all(|row| row.state == DeliveryState::Leased),
+        "{stored:?}"
+    );
+    // Lanes are there from the second one on.
+    for _ in 0..2 {
+        process.node.heartbeat().await.unwrap();
+    }
+    let mut claimed = process.claim_ids(10).await;
+    claimed.sort_unstable();
+    let mut expected: Vec<DeliveryId> = stored.iter().map(|row| row.id).collect();
+    expected.sort_unstable();
+    assert_eq!(claimed, expected, "nobody delivers them");
+    // Once: the next heartbeat does not find them again.
+    process.node.heartbeat().await.unwrap();
+    assert_eq!(process.claim_ids(10).await, []);
 }
 
 /// Publishes as clients do that try again until they are told yes, with a key or without, while the database fails them
@@ -111,6 +176,16 @@ async fn publish_through(process: &Process, tenant: &Tenant, mut fail: impl Asyn
     acknowledged
 }
 
+/// Connections that are broken show themselves one by one.
+async fn use_up_broken_connections(process: &Process, tenant: &Tenant) {
+    for _ in 0..20 {
+        let page = process
+            .store
+            .deliveries(tenant.id, DeliveryFilter::All, None, PageSize::MAX);
+        let _ = page.await;
+    }
+}
+
 /// Every acknowledged event is in the log, and every event in the log is in memory or has a retry row.
 async fn assert_ledger_closes(
     harness: &Harness,
@@ -128,13 +203,7 @@ async fn assert_ledger_closes(
             assert!(in_memory.insert(id, slot).is_none(), "{id} was handed over twice");
         }
     }
-    // Connections that are broken show themselves one by one.
-    for _ in 0..20 {
-        let page = process
-            .store
-            .deliveries(tenant.id, DeliveryFilter::All, None, PageSize::MAX);
-        let _ = page.await;
-    }
+    use_up_broken_connections(process, tenant).await;
     let listed = process.list(tenant, DeliveryFilter::All, 200).await;
     let in_log: HashSet<_> = listed.iter().map(|row| row.id.event).collect();
     assert_eq!(acknowledged.len(), CALLERS * EACH);
@@ -162,6 +231,8 @@ struct Wire {
     address: StoreAddress,
     /// How many answers to lose.
     lose: Arc<AtomicUsize>,
+    /// Closes every connection, whatever it waits for.
+    cut: Arc<Notify>,
 }
 
 impl Wire {
@@ -172,20 +243,30 @@ impl Wire {
         let database = PgConnectOptions::from_str(url).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let lose = Arc::new(AtomicUsize::new(0));
+        let (lose, cut) = (Arc::new(AtomicUsize::new(0)), Arc::new(Notify::new()));
         tokio::spawn({
-            let lose = Arc::clone(&lose);
+            let (lose, cut) = (Arc::clone(&lose), Arc::clone(&cut));
             async move {
                 while let Ok((client, _)) = listener.accept().await {
                     let port = database.get_port();
                     match database.get_socket() {
                         Some(folder) => {
                             let server = UnixStream::connect(folder.join(format!(".s.PGSQL.{port}"))).await;
-                            tokio::spawn(carry(client, server.unwrap(), Arc::clone(&lose)));
+                            tokio::spawn(carry(
+                                client,
+                                server.unwrap(),
+                                Arc::clone(&lose),
+                                Arc::clone(&cut),
+                            ));
                         }
                         None => {
                             let server = TcpStream::connect((database.get_host(), port)).await;
-                            tokio::spawn(carry(client, server.unwrap(), Arc::clone(&lose)));
+                            tokio::spawn(carry(
+                                client,
+                                server.unwrap(),
+                                Arc::clone(&lose),
+                                Arc::clone(&cut),
+                            ));
                         }
                     }
                 }
@@ -198,6 +279,7 @@ impl Wire {
         Self {
             address: StoreAddress::Postgres(format!("{before_host}@127.0.0.1:{port}/{name}")),
             lose,
+            cut,
         }
     }
 }
@@ -206,10 +288,12 @@ async fn carry(
     mut client: TcpStream,
     mut server: impl AsyncRead + AsyncWrite + Unpin,
     lose: Arc<AtomicUsize>,
+    cut: Arc<Notify>,
 ) {
     let (mut request, mut answer) = (vec![0; 65_536], vec![0; 65_536]);
     loop {
         tokio::select! {
+            () = cut.notified() => return,
             length = client.read(&mut request) => {
                 let length = length.unwrap_or(0);
                 if length == 0 || server.write_all(&request[..length]).await.is_err() {
