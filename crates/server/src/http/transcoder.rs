@@ -128,19 +128,12 @@ impl Inner {
         };
         let answered = answered.map_err(|status| Problem::of_status(&status))?;
         let answered = answered.into_inner();
-        let in_words = asked.answer(route.rpc.name(), &answered, &path, &body);
-        let mut response = self.answer(route, &answered, in_words)?;
-        asked.lead_back(response.headers_mut());
+        let mut response = self.answer(route, &answered)?;
+        asked.put_in_words(&mut response, route.rpc.name(), &answered, &path, &body);
         Ok(response)
     }
 
-    /// `in_words` is the answer as a platform writes it, if one was asked for.
-    fn answer(
-        &self,
-        route: &Route,
-        message: &DynamicMessage,
-        in_words: Option<String>,
-    ) -> Result<Response, Problem> {
+    fn answer(&self, route: &Route, message: &DynamicMessage) -> Result<Response, Problem> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = route.semantics.success;
         if let Some(location) = route
@@ -153,16 +146,14 @@ impl Inner {
         if route.semantics.success == StatusCode::NO_CONTENT {
             return Ok(response);
         }
-        let json = in_words
-            .map_or_else(|| self.json(route, message), Ok)
-            .map_err(|error| {
-                tracing::error!(%error, rpc = route.rpc.full_name(), "an answer cannot be written as JSON");
-                Problem::new(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "INTERNAL",
-                    "it was done, but the answer cannot be written as JSON; the log has details",
-                )
-            })?;
+        let json = self.json(route, message).map_err(|error| {
+            tracing::error!(%error, rpc = route.rpc.full_name(), "an answer cannot be written as JSON");
+            Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "INTERNAL",
+                "it was done, but the answer cannot be written as JSON; the log has details",
+            )
+        })?;
         response
             .headers_mut()
             .insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
