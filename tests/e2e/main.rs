@@ -34,6 +34,7 @@ mod rotation;
 mod rpc_fuzz;
 mod schedules;
 mod secrets;
+mod seed_documents;
 mod send_test;
 mod shutdown;
 mod verify;

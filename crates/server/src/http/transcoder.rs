@@ -130,19 +130,16 @@ impl Inner {
         };
         let answered = answered.map_err(|status| Problem::of_status(&status))?;
         let answered = answered.into_inner();
-        let in_words = asked.answer(route.rpc.name(), &answered, &path, &body);
-        let mut response = self.answer(route, &parts.headers, &answered, in_words)?;
-        asked.lead_back(response.headers_mut());
+        let mut response = self.answer(route, &parts.headers, &answered)?;
+        asked.put_in_words(&mut response, route.rpc.name(), &answered, &path, &body);
         Ok(response)
     }
 
-    /// `in_words` is the answer as a platform writes it, if one was asked for.
     fn answer(
         &self,
         route: &Route,
         headers: &HeaderMap,
         message: &DynamicMessage,
-        in_words: Option<String>,
     ) -> Result<Response, Problem> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = route.semantics.success;
@@ -168,8 +165,7 @@ impl Inner {
                 return Ok(response);
             }
         }
-        let written = in_words.map_or_else(|| write(&message, &self.forms), Ok);
-        let json = written.map_err(|error| {
+        let json = write(&message, &self.forms).map_err(|error| {
             tracing::error!(%error, rpc = route.rpc.full_name(), "an answer cannot be written as JSON");
             Problem::new(
                 StatusCode::INTERNAL_SERVER_ERROR,

@@ -1,8 +1,9 @@
 //! A request and its answer, on their way between a client's words and ours.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
-use http::{HeaderMap, HeaderValue, Method, header};
+use axum::{body::Body, response::Response};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use prost_reflect::DynamicMessage;
 
 use super::{Dialect, choice::NATIVE_BASE, path};
@@ -22,46 +23,57 @@ pub(in crate::http) struct Asked {
 
 /// Query and body as the transcoder takes them.
 #[derive(Debug)]
-pub(in crate::http) struct Translated {
-    pub(in crate::http) query: String,
-    pub(in crate::http) body: String,
+pub(in crate::http) struct Translated<'a> {
+    pub(in crate::http) query: Cow<'a, str>,
+    pub(in crate::http) body: Cow<'a, str>,
 }
 
 impl Asked {
     /// The request for this RPC in our words, or what is wrong with it.
-    pub(in crate::http) fn native(&self, rpc: &str, body: &str) -> Result<Translated, Vec<Fault>> {
+    pub(in crate::http) fn native<'a>(
+        &'a self,
+        rpc: &str,
+        body: &'a str,
+    ) -> Result<Translated<'a>, Vec<Fault>> {
         let native = match &self.dialect {
             Some(dialect) => dialect.request(rpc, body)?,
             None => None,
         };
-        let mut query = self.query.clone();
+        let query = Cow::Borrowed(self.query.as_str());
         let Some(native) = native else {
             return Ok(Translated {
                 query,
-                body: body.to_owned(),
+                body: Cow::Borrowed(body),
             });
         };
-        if let Some(more) = native.query {
-            if !query.is_empty() {
-                query.push('&');
-            }
-            query.push_str(&more);
-        }
+        let query = match native.query {
+            Some(more) if query.is_empty() => Cow::Owned(more),
+            Some(more) => Cow::Owned(format!("{query}&{more}")),
+            None => query,
+        };
         Ok(Translated {
             query,
-            body: native.body,
+            body: Cow::Owned(native.body),
         })
     }
 
-    /// The answer in the client's words; `None` when these are ours. Path and body are those of the request.
-    pub(in crate::http) fn answer(
+    /// Puts an answer with a body into the client's words, if these are not ours. Path and body are those of the request.
+    pub(in crate::http) fn put_in_words(
         &self,
+        response: &mut Response,
         rpc: &str,
         answer: &DynamicMessage,
         path: &[String],
         body: &str,
-    ) -> Option<String> {
-        self.dialect.as_ref()?.answer(rpc, answer, path, body)
+    ) {
+        let dialect = self
+            .dialect
+            .as_ref()
+            .filter(|_| response.status() != StatusCode::NOT_MODIFIED);
+        if let Some(json) = dialect.and_then(|dialect| dialect.answer(rpc, answer, path, body)) {
+            *response.body_mut() = Body::from(json);
+        }
+        self.lead_back(response.headers_mut());
     }
 
     /// A place in a request as the client knows it.
@@ -73,7 +85,7 @@ impl Asked {
     }
 
     /// A client that came by another path is led on by it.
-    pub(in crate::http) fn lead_back(&self, headers: &mut HeaderMap) {
+    pub(super) fn lead_back(&self, headers: &mut HeaderMap) {
         let location = headers
             .get(header::LOCATION)
             .and_then(|value| value.to_str().ok());
