@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use hookwright_core::Secret;
+use tokio::sync::Notify;
 
 use crate::{
     Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, EncryptionKeys, Event, EventId, FailingWebhook,
@@ -76,6 +77,7 @@ struct Inner {
     engine: Engine,
     clock: Clock,
     minter: std::sync::Mutex<Minter>,
+    journaled: Notify,
 }
 
 /// A tenant's webhooks at a version.
@@ -155,6 +157,7 @@ impl Store {
                 minter: std::sync::Mutex::new(engine.minter()),
                 engine,
                 clock,
+                journaled: Notify::new(),
             }),
         })
     }
@@ -171,6 +174,11 @@ impl Store {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    /// Told whenever this process has written to the journal.
+    pub(crate) fn journal_notice(&self) -> &Notify {
+        &self.inner.journaled
     }
 
     /// A new id, larger than all that this store has minted before.
@@ -409,6 +417,9 @@ impl Store {
     pub async fn maintain(&self, retention: Retention) -> Result<u64, StoreError> {
         let now = self.clock().now();
         self.engine().prepare(now).await?;
+        self.engine()
+            .remove_journal_before(now.minus(retention.events))
+            .await?;
         let bound = EventId::floor(now.minus(retention.events));
         self.engine()
             .remove_before(bound, now.minus(retention.idempotency_keys))

@@ -8,6 +8,7 @@ mod event_types;
 mod failing;
 mod finish;
 mod holds;
+mod journal;
 mod nodes;
 mod ordering;
 mod publish;

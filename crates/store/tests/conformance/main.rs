@@ -31,6 +31,7 @@ mod finish;
 mod harness;
 mod holds;
 mod idempotency;
+mod journal;
 mod lanes;
 mod operations;
 mod ordering;
