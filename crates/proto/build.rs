@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 8] = [
+const FILES: [&str; 9] = [
     "hookwright/v1/webhook.proto",
     "hookwright/v1/webhook_state.proto",
     "hookwright/v1/event.proto",
@@ -10,6 +10,7 @@ const FILES: [&str; 8] = [
     "hookwright/v1/matching.proto",
     "hookwright/v1/event_type.proto",
     "hookwright/v1/operation.proto",
+    "hookwright/v1/watch.proto",
     "hookwright/v1/webhook_service.proto",
 ];
 

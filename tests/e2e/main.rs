@@ -33,4 +33,5 @@ mod secrets;
 mod send_test;
 mod shutdown;
 mod verify;
+mod watching;
 mod webhooks;

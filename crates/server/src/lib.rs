@@ -21,6 +21,7 @@ mod maintenance;
 mod matching;
 #[cfg(test)]
 mod simulation;
+mod watch;
 
 pub use self::{
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},

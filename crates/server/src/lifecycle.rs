@@ -17,6 +17,7 @@ use crate::{
     directory::Directory,
     engine::{Engine, Pace},
     maintenance,
+    watch::Watches,
 };
 
 /// Room for what surrounds a payload or a body in a request: the headers of a `Verify` are the most.
@@ -68,6 +69,7 @@ pub struct Server {
     listener: JoinHandle<Result<(), tonic::transport::Error>>,
     maintenance: JoinHandle<()>,
     holds: JoinHandle<()>,
+    tailer: JoinHandle<()>,
     grace: Duration,
 }
 
@@ -103,12 +105,15 @@ impl Server {
         let alerts = Alerts::start(&store, engine.node(), &directory, engine.intake(), &config.alerts);
 
         let stop_listening = CancellationToken::new();
+        let watches = Watches::new(store.clone(), config.watchers_max);
+        let tailer = tokio::spawn(watches.clone().run(stop_listening.clone()));
         let service = Service::new(
             store.clone(),
             engine.intake(),
             directory,
             egress,
             Handshaker::new(config.origin),
+            watches,
             Limits {
                 payload_bytes: config.payload_bytes_max,
                 verify_bytes: config.verify_bytes_max,
@@ -161,6 +166,7 @@ impl Server {
             listener,
             maintenance,
             holds,
+            tailer,
             grace: config.grace,
         })
     }
@@ -196,6 +202,7 @@ impl Server {
         // Ends by the same token; a step of retention that is under way is let finish.
         let _ = self.maintenance.await;
         let _ = self.holds.await;
+        let _ = self.tailer.await;
         self.engine.stop(self.grace).await
     }
 }

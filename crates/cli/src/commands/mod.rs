@@ -14,5 +14,6 @@ pub(crate) mod send_test;
 pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod verify;
+mod watch_deliveries;
 pub(crate) mod webhook_state;
 pub(crate) mod webhooks;

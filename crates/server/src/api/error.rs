@@ -5,7 +5,7 @@ use std::time::Duration;
 use hookwright_proto::v1;
 use hookwright_store::{EventId, PublishError, StoreError, Timestamp};
 
-use crate::engine::IntakeError;
+use crate::{engine::IntakeError, watch::WatchError};
 
 /// A request that was not carried out. [`super::status`] says how each is told to the caller.
 #[derive(Debug)]
@@ -41,6 +41,10 @@ pub(super) enum ApiError {
     Overloaded,
     /// More is to be verified than the operator allows. The next one can be after this time.
     VerifyRateExceeded(Duration),
+    /// What a cursor points at is not kept any more.
+    CursorExpired,
+    /// As many callers watch as there may be.
+    TooManyWatchers,
 }
 
 /// A field that is not acceptable.
@@ -65,11 +69,13 @@ pub(super) enum Reason {
     InvalidAttribute,
     InvalidAuthentication,
     InvalidContentType,
+    InvalidCursor,
     InvalidEncryptionKey,
     InvalidEventType,
     InvalidEventTypes,
     InvalidFilter,
     InvalidHeader,
+    InvalidHeartbeatInterval,
     InvalidHoldPolicy,
     InvalidId,
     InvalidIdempotencyKey,
@@ -87,6 +93,8 @@ pub(super) enum Reason {
     InvalidProxy,
     InvalidRetryPolicy,
     InvalidSecret,
+    InvalidStartTime,
+    InvalidState,
     InvalidStatus,
     InvalidTimeout,
     InvalidTls,
@@ -117,11 +125,13 @@ impl Reason {
             Self::InvalidAttribute => "INVALID_ATTRIBUTE",
             Self::InvalidAuthentication => "INVALID_AUTHENTICATION",
             Self::InvalidContentType => "INVALID_CONTENT_TYPE",
+            Self::InvalidCursor => "INVALID_CURSOR",
             Self::InvalidEncryptionKey => "INVALID_ENCRYPTION_KEY",
             Self::InvalidEventType => "INVALID_EVENT_TYPE",
             Self::InvalidEventTypes => "INVALID_EVENT_TYPES",
             Self::InvalidFilter => "INVALID_FILTER",
             Self::InvalidHeader => "INVALID_HEADER",
+            Self::InvalidHeartbeatInterval => "INVALID_HEARTBEAT_INTERVAL",
             Self::InvalidHoldPolicy => "INVALID_HOLD_POLICY",
             Self::InvalidId => "INVALID_ID",
             Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
@@ -139,6 +149,8 @@ impl Reason {
             Self::InvalidProxy => "INVALID_PROXY",
             Self::InvalidRetryPolicy => "INVALID_RETRY_POLICY",
             Self::InvalidSecret => "INVALID_SECRET",
+            Self::InvalidStartTime => "INVALID_START_TIME",
+            Self::InvalidState => "INVALID_STATE",
             Self::InvalidStatus => "INVALID_STATUS",
             Self::InvalidTimeout => "INVALID_TIMEOUT",
             Self::InvalidTls => "INVALID_TLS",
@@ -179,6 +191,15 @@ impl From<Violation> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<WatchError> for ApiError {
+    fn from(error: WatchError) -> Self {
+        match error {
+            WatchError::Expired => Self::CursorExpired,
+            WatchError::Store(error) => Self::Store(error),
+        }
     }
 }
 

@@ -35,6 +35,8 @@ mod update_webhook;
 mod validate;
 mod verify;
 mod verify_rate;
+mod watch_cursor;
+mod watch_deliveries;
 mod webhook_state;
 
 use std::{fmt, num::NonZeroU32, sync::Arc};
@@ -48,7 +50,7 @@ use tonic::{Request, Response, Status, Streaming};
 
 pub(crate) use self::handshake::Handshaker;
 use self::verify_rate::VerifyRate;
-use crate::{catalogue::Catalogues, directory::Directory, engine::Intake};
+use crate::{catalogue::Catalogues, directory::Directory, engine::Intake, watch::Watches};
 
 /// The service behind `hookwright.v1.WebhookService`.
 pub(crate) struct Service {
@@ -58,6 +60,7 @@ pub(crate) struct Service {
     catalogues: Catalogues,
     egress: Egress,
     handshaker: Handshaker,
+    watches: Watches,
     limits: Limits,
     verify_rate: VerifyRate,
     /// Memory for the events of all streams, in KiB.
@@ -83,12 +86,14 @@ pub(crate) struct Limits {
 }
 
 impl Service {
+    #[expect(clippy::too_many_arguments, reason = "a service is made of many things, once")]
     pub(crate) fn new(
         store: Store,
         intake: Intake,
         directory: Arc<Directory>,
         egress: Egress,
         handshaker: Handshaker,
+        watches: Watches,
         limits: Limits,
         stop: CancellationToken,
     ) -> Self {
@@ -99,6 +104,7 @@ impl Service {
             directory,
             egress,
             handshaker,
+            watches,
             limits,
             verify_rate: VerifyRate::new(limits.verify_per_second),
             streamed: Arc::new(Semaphore::new(publish_stream::STREAMED_KIB_MAX)),
@@ -135,12 +141,20 @@ macro_rules! rpcs {
         #[tonic::async_trait]
         impl WebhookService for SharedService {
             type PublishStreamStream = publish_stream::Answers;
+            type WatchDeliveriesStream = watch_deliveries::Answers;
 
             async fn publish_stream(
                 &self,
                 request: Request<Streaming<v1::PublishStreamRequest>>,
             ) -> Result<Response<Self::PublishStreamStream>, Status> {
                 Ok(Response::new(publish_stream::start(Arc::clone(&self.0), request.into_inner())))
+            }
+
+            async fn watch_deliveries(
+                &self,
+                request: Request<v1::WatchDeliveriesRequest>,
+            ) -> Result<Response<Self::WatchDeliveriesStream>, Status> {
+                Ok(Response::new(self.0.watch_deliveries(request.into_inner()).await?))
             }
 
             $(async fn $name(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {
