@@ -6,7 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::{
     all::AllArgs, front_door::FrontDoorArgs, memory::MemoryArgs, nodes::NodesArgs, payload::Payloads,
-    plot::PlotArgs, prepared::PreparedArgs, soak::SoakArgs,
+    plot::PlotArgs, prepared::PreparedArgs, soak::SoakArgs, watchers::WatchersArgs,
 };
 
 /// Load, crash and takeover tests of hookwright, with everything they need started by themselves.
@@ -70,6 +70,8 @@ pub(crate) struct RunArgs {
     pub(crate) runs: u32,
     #[command(flatten)]
     pub(crate) prepared: PreparedArgs,
+    #[command(flatten)]
+    pub(crate) watchers: WatchersArgs,
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }

@@ -62,6 +62,7 @@ mod stream;
 mod takeover;
 mod timeline;
 mod usage;
+mod watchers;
 
 fn main() -> ExitCode {
     match dispatch(Cli::parse().command) {

@@ -21,6 +21,7 @@ use crate::{
     sample::Sample,
     service::Service,
     usage::peak_memory,
+    watchers::{Watchers, WatchersArgs},
 };
 
 #[derive(Debug, Serialize)]
@@ -29,6 +30,7 @@ struct Document {
     /// Events per second of an open loop; none in a closed one.
     rate: Option<f64>,
     prepared: PreparedArgs,
+    watchers: WatchersArgs,
     duration_s: f64,
     warmup_s: f64,
     summary: Vec<Spread>,
@@ -103,6 +105,7 @@ pub(crate) async fn run(args: &RunArgs) -> Result<bool> {
         header: header.context("there was no run")?,
         rate: args.rate,
         prepared: args.prepared,
+        watchers: args.watchers,
         duration_s: args.duration.as_secs_f64(),
         warmup_s: args.warmup.as_secs_f64(),
         summary,
@@ -123,6 +126,7 @@ pub(crate) async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> 
     }
     bed.register(common, &spec).await?;
     let size_before = bed.store.size().await?;
+    let watchers = Watchers::start(args.watchers, &spec, &service).await?;
 
     let start = Moment::now().after(HEAD_START);
     let window = Window {
@@ -192,6 +196,7 @@ pub(crate) async fn one_run(args: &RunArgs, bed: &mut Bed) -> Result<RunResult> 
         void.extend(filled.lost(&bed.store).await?);
     }
     void.extend(failures(args, &ledger, &progress));
+    figures.extend(watchers.end(&service, ledger.delivered, &mut void).await?);
     void.extend(service.stop().await?);
     Ok(RunResult {
         figures,

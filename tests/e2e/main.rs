@@ -38,4 +38,5 @@ mod seed_documents;
 mod send_test;
 mod shutdown;
 mod verify;
+mod watching;
 mod webhooks;

@@ -38,6 +38,7 @@ use crate::{
     series::Series,
     service::{Service, ServiceSpec},
     timeline::Timeline,
+    watchers::WatchersArgs,
 };
 
 mod sampler;
@@ -155,6 +156,7 @@ async fn capacity(args: &SoakArgs) -> Result<f64> {
         warmup: WARM_UP,
         runs: 1,
         prepared: PreparedArgs::NOTHING,
+        watchers: WatchersArgs::default(),
         common: args.common.clone(),
     };
     let mut bed = Bed::set_up(&args.common, args.common.store).await?;

@@ -1,6 +1,6 @@
 //! How things look. Colours show only where the output is a terminal that has them.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use anstream::println;
 use anstyle::{AnsiColor, Style};
@@ -33,6 +33,13 @@ impl Cell {
 impl<T: Into<String>> From<T> for Cell {
     fn from(text: T) -> Self {
         Self::styled(text, Style::new())
+    }
+}
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let style = self.style;
+        write!(f, "{style}{}{style:#}", self.text)
     }
 }
 

@@ -45,6 +45,8 @@ pub struct Config {
     pub verify_bytes_max: usize,
     /// How many requests are verified for callers in a second; as many can come at once. None is no limit.
     pub verify_per_second_max: Option<NonZeroU32>,
+    /// Callers that watch deliveries at the same time.
+    pub watchers_max: usize,
     /// Who is told when deliveries fail.
     pub alerts: AlertSettings,
     /// How long the log is kept.
@@ -76,6 +78,7 @@ impl Config {
             payload_bytes_max: 256 * 1024,
             verify_bytes_max: 1024 * 1024,
             verify_per_second_max: NonZeroU32::new(2_000),
+            watchers_max: 4_096,
             alerts: AlertSettings::default(),
             retention: Retention::default(),
             drain_delay: Duration::ZERO,

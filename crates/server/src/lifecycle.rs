@@ -20,6 +20,7 @@ use crate::{
     http::{self, HttpError},
     listener::{ListenError, Listener, TlsError},
     maintenance,
+    watch::Watches,
 };
 
 /// Room for what surrounds a payload or a body in a request: the headers of a `Verify` are the most.
@@ -78,6 +79,7 @@ pub struct Server {
     listener: JoinHandle<()>,
     maintenance: JoinHandle<()>,
     holds: JoinHandle<()>,
+    tailer: JoinHandle<()>,
     upkeep: JoinHandle<()>,
     is_tls: bool,
     drain_delay: Duration,
@@ -126,12 +128,15 @@ impl Server {
         let alerts = Alerts::start(&store, engine.node(), &directory, engine.intake(), &config.alerts);
 
         let stop_listening = CancellationToken::new();
+        let watches = Watches::new(store.clone(), config.watchers_max);
+        let tailer = tokio::spawn(watches.clone().run(stop_listening.clone()));
         let service = Service::new(
             keyring.clone(),
             engine.intake(),
             directory,
             egress,
             Handshaker::new(config.origin),
+            watches,
             Limits {
                 payload_bytes: config.payload_bytes_max,
                 verify_bytes: config.verify_bytes_max,
@@ -189,6 +194,7 @@ impl Server {
             listener,
             maintenance,
             holds,
+            tailer,
             upkeep,
             is_tls,
             drain_delay: config.drain_delay,
@@ -235,6 +241,7 @@ impl Server {
         // Ends by the same token; a step of retention that is under way is let finish.
         let _ = self.maintenance.await;
         let _ = self.holds.await;
+        let _ = self.tailer.await;
         let _ = self.upkeep.await;
         self.engine.stop(self.grace).await
     }

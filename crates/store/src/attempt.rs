@@ -98,6 +98,8 @@ pub struct Finish {
     pub tenant: TenantId,
     /// Which.
     pub delivery: DeliveryId,
+    /// Of its event.
+    pub event_type: String,
     /// The number of the attempt that was made or was due.
     pub number: u16,
     /// Where it was when the node took it.

@@ -12,6 +12,7 @@ use crate::{
     Upcoming, Want, Webhook, WebhookId,
     delivery::Facts,
     id::Minter,
+    journal::JournalRows,
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
     replay::Batch,
@@ -256,6 +257,18 @@ impl Engine {
         /// Does nothing to a job that is over.
         end_replay(tenant: TenantId, id: ReplayId, state: ReplayState, error: Option<&str>, now: Timestamp) -> ());
 
+    // The journal.
+    both!(
+        /// Rows from here on are not to be read yet.
+        journal_bound() -> i64);
+    both!(
+        /// From this row on, below the bound: at least one, and more until they have this many bytes.
+        journal_rows(from: i64, bytes_max: i64) -> JournalRows);
+    both!(
+        /// The first row that was made at this time or later; the bound if there is none.
+        journal_row_since(since: Timestamp) -> i64);
+
     // Retention.
+    both!(remove_journal_before(made_at: Timestamp) -> ());
     both!(remove_before(bound: EventId, keys_before: Timestamp) -> u64);
 }

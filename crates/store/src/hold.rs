@@ -74,6 +74,7 @@ impl Store {
                 .engine()
                 .give_up_held(webhook.tenant, webhook.id, up_to, STEP, reason, now)
                 .await?;
+            self.journal_notice().notify_one();
             given_up += step;
             if step < STEP {
                 return Ok(given_up);

@@ -32,6 +32,7 @@ mod event_type;
 mod fail_point;
 mod hold;
 mod id;
+mod journal;
 pub mod node;
 mod operations;
 mod ordering;
@@ -66,6 +67,7 @@ pub use self::{
     fail_point::{FAIL_POINT_VARIABLE, FailPoint, Passed},
     hold::HoldPolicy,
     id::{AuditId, DeliveryId, EventId, IdError, Incarnation, KeyId, Lane, ReplayId, TenantId, WebhookId},
+    journal::{AttemptMade, Change, Place, PlaceError, Stretch},
     node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},
     ordering::Ordering,
     page::{Page, PageSize},

@@ -73,6 +73,7 @@ impl Store {
             .cancel_delivery(tenant, id, self.clock().now())
             .await?
         {
+            self.journal_notice().notify_one();
             return Ok(Cancelled::Done);
         }
         Ok(match self.delivery(tenant, id).await? {

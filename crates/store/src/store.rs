@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use hookwright_core::Secret;
+use tokio::sync::Notify;
 
 use crate::{
     Actor, Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, EncryptionKeys, Event, EventId,
@@ -78,6 +79,7 @@ struct Inner {
     engine: Engine,
     clock: Clock,
     minter: std::sync::Mutex<Minter>,
+    journaled: Notify,
 }
 
 /// A tenant's webhooks at a version.
@@ -157,6 +159,7 @@ impl Store {
                 minter: std::sync::Mutex::new(engine.minter()),
                 engine,
                 clock,
+                journaled: Notify::new(),
             }),
             actor: Arc::new(Actor::service("Change")),
         })
@@ -185,6 +188,11 @@ impl Store {
 
     pub(crate) fn engine(&self) -> &Engine {
         &self.inner.engine
+    }
+
+    /// Told whenever this process has written to the journal.
+    pub(crate) fn journal_notice(&self) -> &Notify {
+        &self.inner.journaled
     }
 
     /// A new id, larger than all that this store has minted before.
@@ -457,6 +465,9 @@ impl Store {
     pub async fn maintain(&self, retention: Retention) -> Result<u64, StoreError> {
         let now = self.clock().now();
         self.engine().prepare(now).await?;
+        self.engine()
+            .remove_journal_before(now.minus(retention.events))
+            .await?;
         let bound = EventId::floor(now.minus(retention.events));
         self.remove_access_before(bound).await?;
         self.engine()

@@ -271,6 +271,33 @@ test("events of a stream are answered one by one", async (t) => {
   assert.deepEqual(deliveries.map((delivery) => delivery.event_id).sort(), published.sort());
 });
 
+test("what happens to deliveries is told and goes on behind a cursor", async (t) => {
+  // A dashboard would ask again and again, or miss what happened while its connection was broken.
+  const [service, receiver] = [await startService(t), await startReceiver(t)];
+  const watch = (cursor) => {
+    const call = service.client.WatchDeliveries({ cursor }, { deadline: Date.now() + DEADLINE_MS });
+    // Cancelled by this test, which is an error to whoever still listens.
+    call.on("error", () => {});
+    const answers = call[Symbol.asyncIterator]();
+    const next = async () => (await within(answers.next(), "what happens")).value;
+    return { call, next };
+  };
+  const { webhook } = await register(service, receiver, { profile: "generic" });
+  const first = watch("");
+  assert.equal((await first.next()).change, null);
+  const event = await publish(service, "vault.created");
+  const { cursor, change } = await first.next();
+  assert.deepEqual([change.event_id, change.webhook_id], [event.event_id, webhook.id]);
+  assert.deepEqual([change.state, change.attempt.outcome], ["DELIVERY_STATE_DELIVERED", "OUTCOME_ACCEPTED"]);
+  first.call.cancel();
+  const missed = await publish(service, "vault.created");
+  await settled(service, webhook.id, 2);
+  const second = watch(cursor);
+  assert.equal((await second.next()).cursor, cursor);
+  assert.equal((await second.next()).change.event_id, missed.event_id);
+  second.call.cancel();
+});
+
 test("a bad field is named", async (t) => {
   // Callers would have to guess from prose which of their fields was refused.
   const service = await startService(t);

@@ -12,7 +12,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from harness import DEADLINE_SECONDS, error_info, eventually, violated_fields
-from hookwright.v1 import access_pb2, delivery_pb2, webhook_pb2, webhook_service_pb2 as api
+from hookwright.v1 import access_pb2, delivery_pb2, watch_pb2 as api_watch, webhook_pb2, webhook_service_pb2 as api
 
 # Spaces, an escape, a trailing zero and a number beyond 2^53: what parsing and writing again would change.
 PAYLOAD = b'{ "vaultId":"vault_1",  "note":"\\u00e9", "price":1.0, "big":9007199254740993 }'
@@ -296,6 +296,31 @@ def test_events_of_a_stream_are_answered_one_by_one(service, receiver):
     assert [violation.field for violation in error.field_violations] == ["payload"]
     deliveries = settled(service, webhook.id, 49)
     assert {delivery.event_id for delivery in deliveries} == {answer.published.event_id for answer in answers.values()}
+
+
+def test_what_happens_to_deliveries_is_told_and_goes_on_behind_a_cursor(service, receiver):
+    """A dashboard would ask again and again, or miss what happened while its connection was broken."""
+
+    def changes(cursor=""):
+        call = service.stub.WatchDeliveries(api_watch.WatchDeliveriesRequest(cursor=cursor), timeout=DEADLINE_SECONDS)
+        # The first answer says where the watcher is; there are more without a change when it is quiet.
+        yield next(call).cursor
+        yield from (answer for answer in call if answer.HasField("change"))
+
+    webhook = register(service, receiver, profile="generic").webhook
+    watching = changes()
+    next(watching)
+    event = publish(service, "vault.created")
+    told = next(watching)
+    assert (told.change.event_id, told.change.webhook_id) == (event.event_id, webhook.id)
+    assert told.change.state == delivery_pb2.DELIVERY_STATE_DELIVERED
+    assert (told.change.attempt.number, told.change.attempt.outcome) == (1, delivery_pb2.OUTCOME_ACCEPTED)
+    watching.close()
+    missed = publish(service, "vault.created")
+    settled(service, webhook.id, 2)
+    watching = changes(told.cursor)
+    assert next(watching) == told.cursor
+    assert next(watching).change.event_id == missed.event_id
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ on_both_stores! {
         let channel = Channel::from_shared(format!("http://{}", server.local_addr())).unwrap().connect().await.unwrap();
         let path = "/hookwright.v1.WebhookService/GetWebhook".parse().unwrap();
         // A text that is not UTF-8.
-        let refused = RawClient::new(channel).call(&path, Bytes::from_static(b"\x0a\x01\xff")).await;
+        let refused = RawClient::new(channel).call(&path, Bytes::from_static(b"\x0a\x01\xff"), false).await;
         assert_refused(refused, Code::InvalidArgument, "MALFORMED_MESSAGE", "");
         server.stop().await.unwrap();
     }

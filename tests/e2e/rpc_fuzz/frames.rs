@@ -27,6 +27,8 @@ pub(super) struct BadRequest {
     end: End,
     /// Whether the mistake is in what wraps the message: then gRPC itself wants `INTERNAL`.
     is_framing: bool,
+    /// Whether answers to a good request would go on.
+    goes_on: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +95,10 @@ impl Connection {
         while let Some(data) = body.data().await {
             let data = data?;
             let _ = body.flow_control().release_capacity(data.len());
+            if bad.goes_on {
+                // It was none of the bad ones. An answer is all that is wanted.
+                return Ok(None);
+            }
         }
         headers.extend(body.trailers().await?.unwrap_or_default());
         Ok(Some(match Status::from_header_map(&headers) {
@@ -144,6 +150,7 @@ impl BadRequest {
             pieces,
             end,
             is_framing: is_framing || is_bad,
+            goes_on: method.goes_on,
         }
     }
 

@@ -11,6 +11,8 @@ pub(super) struct Method {
     pub(super) path: PathAndQuery,
     pub(super) input: MessageDescriptor,
     pub(super) output: MessageDescriptor,
+    /// Its answers go on for as long as the caller likes; the first one comes at once.
+    pub(super) goes_on: bool,
 }
 
 pub(super) fn all() -> Vec<Method> {
@@ -20,9 +22,8 @@ pub(super) fn all() -> Vec<Method> {
         .methods()
         .map(|method| {
             // A stream of one message that is answered by one looks like any other call.
-            assert_eq!(
-                method.is_client_streaming(),
-                method.is_server_streaming(),
+            assert!(
+                !method.is_client_streaming() || method.is_server_streaming(),
                 "teach RawClient to call {}",
                 method.full_name()
             );
@@ -31,6 +32,7 @@ pub(super) fn all() -> Vec<Method> {
                 path: format!("/{SERVICE}/{}", method.name()).parse().unwrap(),
                 input: method.input(),
                 output: method.output(),
+                goes_on: method.is_server_streaming() && !method.is_client_streaming(),
             }
         })
         .collect();

@@ -20,13 +20,25 @@ impl RawClient {
         Self(Grpc::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
     }
 
-    pub(super) async fn call(&mut self, path: &PathAndQuery, message: Bytes) -> Result<Bytes, Status> {
+    /// The answer; the first one of a method whose answers go on.
+    pub(super) async fn call(
+        &mut self,
+        path: &PathAndQuery,
+        message: Bytes,
+        goes_on: bool,
+    ) -> Result<Bytes, Status> {
         self.0
             .ready()
             .await
             .map_err(|error| Status::unknown(format!("no connection: {error}")))?;
+        let request = Request::new(message);
+        if goes_on {
+            let answers = self.0.server_streaming(request, path.clone(), AsTheyAre).await?;
+            let first = answers.into_inner().message().await?;
+            return first.ok_or_else(|| Status::unknown("the answers end before the first"));
+        }
         self.0
-            .unary(Request::new(message), path.clone(), AsTheyAre)
+            .unary(request, path.clone(), AsTheyAre)
             .await
             .map(tonic::Response::into_inner)
     }

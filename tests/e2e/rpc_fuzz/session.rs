@@ -115,7 +115,7 @@ impl Session {
             _ => request.encode_to_vec().into(),
         };
         let before = self.named_webhook(&method, &sent).await;
-        let call = self.raw.call(&method.path, sent.clone());
+        let call = self.raw.call(&method.path, sent.clone(), method.goes_on);
         let answer = tokio::time::timeout(PATIENCE * 2, call).await;
         let answer = answer
             .unwrap_or_else(|_| panic!("{}", self.report(number, &method, &sent, "there is no answer")));

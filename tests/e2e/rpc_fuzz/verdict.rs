@@ -10,16 +10,17 @@ const STATUS_BYTES_MAX: usize = 8 * 1024;
 /// The reason of a refusal, or what is wrong with it.
 pub(super) fn of(status: &Status) -> Result<String, String> {
     match status.code() {
-        Code::InvalidArgument
-        | Code::NotFound
-        | Code::AlreadyExists
-        | Code::FailedPrecondition
-        | Code::ResourceExhausted
-        | Code::Aborted => {}
         // A message that is not even read: gRPC answers by itself, without a reason.
         Code::OutOfRange if status.message().contains("message length too large") => {
             return Ok(String::from("OUT_OF_RANGE"));
         }
+        Code::InvalidArgument
+        | Code::NotFound
+        | Code::AlreadyExists
+        | Code::FailedPrecondition
+        | Code::OutOfRange
+        | Code::ResourceExhausted
+        | Code::Aborted => {}
         // The store is there, and nobody stops the server; so everything else is a mistake of ours.
         code => return Err(format!("{code:?}")),
     }

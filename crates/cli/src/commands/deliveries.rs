@@ -6,7 +6,7 @@ use anstream::println;
 use clap::{Args, ValueEnum};
 use hookwright_proto::v1;
 
-use super::register::print_json;
+use super::{register::print_json, watch_deliveries};
 use crate::{
     args::ClientArgs,
     client::{self, Client},
@@ -17,8 +17,20 @@ use crate::{
 #[derive(Debug, Args)]
 pub(crate) struct DeliveriesArgs {
     /// Show this delivery with its attempts (dlv_…).
-    #[arg(conflicts_with_all = ["webhook", "event", "state", "limit"])]
+    #[arg(conflicts_with_all = ["webhook", "event", "state", "limit", "watch"])]
     id: Option<String>,
+
+    /// Follow what happens from now on, until interrupted. With --json, a document a line.
+    #[arg(long, conflicts_with_all = ["event", "limit"])]
+    watch: bool,
+
+    /// Follow from behind this cursor, which --watch --json prints with everything.
+    #[arg(long, requires = "watch")]
+    cursor: Option<String>,
+
+    /// Follow events of this type only, such as vault.created or vault.*; can be repeated.
+    #[arg(long = "event-type", requires = "watch", value_name = "TYPE")]
+    event_types: Vec<String>,
 
     /// Only those to this webhook (whk_…).
     #[arg(long, value_name = "ID")]
@@ -64,6 +76,21 @@ impl From<State> for v1::DeliveryState {
 }
 
 pub(crate) async fn run(args: DeliveriesArgs) -> Result<(), Failure> {
+    if args.watch {
+        let request = v1::WatchDeliveriesRequest {
+            webhook_id: args.webhook.unwrap_or_default(),
+            event_types: args.event_types,
+            states: args
+                .state
+                .map(v1::DeliveryState::from)
+                .map(Into::into)
+                .into_iter()
+                .collect(),
+            cursor: args.cursor.unwrap_or_default(),
+            ..v1::WatchDeliveriesRequest::default()
+        };
+        return watch_deliveries::follow(&args.client, request).await;
+    }
     let mut client = client::connect(&args.client).await?;
     match args.id {
         Some(id) => show(&mut client, id, args.client.json).await,

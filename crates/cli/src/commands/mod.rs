@@ -19,5 +19,6 @@ pub(crate) mod serve;
 pub(crate) mod sign;
 pub(crate) mod tenants;
 pub(crate) mod verify;
+mod watch_deliveries;
 pub(crate) mod webhook_state;
 pub(crate) mod webhooks;

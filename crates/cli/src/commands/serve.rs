@@ -97,6 +97,10 @@ pub(crate) struct ServeArgs {
     #[arg(long, default_value_t = 2_000, value_name = "NUMBER")]
     verify_rate: u32,
 
+    /// Callers that watch deliveries at the same time.
+    #[arg(long, default_value_t = 4_096, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    watchers_max: u32,
+
     /// Days that events, deliveries and attempts are kept.
     #[arg(long, default_value_t = 30, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..=3_650))]
     retention_days: u32,
@@ -232,6 +236,7 @@ fn config(args: ServeArgs) -> Result<Config, Failure> {
     config.payload_bytes_max = args.payload_kib_max as usize * 1_024;
     config.verify_bytes_max = args.verify_kib_max as usize * 1_024;
     config.verify_per_second_max = NonZeroU32::new(args.verify_rate);
+    config.watchers_max = usize::try_from(args.watchers_max).unwrap_or(usize::MAX);
     config.retention.events = Duration::from_secs(u64::from(args.retention_days) * 86_400);
     config.grace = args.grace;
     Ok(config)

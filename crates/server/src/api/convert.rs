@@ -239,7 +239,7 @@ pub(super) fn attempt(attempt: Attempt) -> v1::Attempt {
     }
 }
 
-fn outcome(outcome: Outcome) -> v1::Outcome {
+pub(super) fn outcome(outcome: Outcome) -> v1::Outcome {
     match outcome {
         Outcome::Accepted => v1::Outcome::Accepted,
         Outcome::Rejected => v1::Outcome::Rejected,

@@ -174,14 +174,8 @@ pub(super) fn moment(
     moment: Option<&pbjson_types::Timestamp>,
 ) -> Result<Option<Timestamp>, Violation> {
     let Some(moment) = moment else { return Ok(None) };
-    let micros = moment
-        .seconds
-        .checked_mul(1_000_000)
-        .filter(|_| (0..1_000_000_000).contains(&moment.nanos))
-        .and_then(|micros| micros.checked_add(i64::from(moment.nanos / 1_000)))
-        .filter(|micros| *micros >= 0);
-    match micros {
-        Some(micros) => Ok(Some(Timestamp::from_unix_micros(micros))),
+    match validate::timestamp(moment) {
+        Some(moment) => Ok(Some(moment)),
         None => Err(Violation::new(
             field,
             Reason::InvalidReplayFilter,

@@ -6,7 +6,7 @@ use hookwright_proto::v1;
 use hookwright_store::{EventId, PublishError, StoreError, Timestamp};
 
 use super::access_error::AccessError;
-use crate::engine::IntakeError;
+use crate::{engine::IntakeError, watch::WatchError};
 
 /// A request that was not carried out. [`super::status`] says how each is told to the caller.
 #[derive(Debug)]
@@ -46,6 +46,10 @@ pub(super) enum ApiError {
     Overloaded,
     /// More is to be verified than the operator allows. The next one can be after this time.
     VerifyRateExceeded(Duration),
+    /// What a cursor points at is not kept any more.
+    CursorExpired,
+    /// As many callers watch as there may be.
+    TooManyWatchers,
 }
 
 /// A field that is not acceptable.
@@ -70,12 +74,14 @@ pub(super) enum Reason {
     InvalidAttribute,
     InvalidAuthentication,
     InvalidContentType,
+    InvalidCursor,
     InvalidEncryptionKey,
     InvalidEventType,
     InvalidExpiry,
     InvalidEventTypes,
     InvalidFilter,
     InvalidHeader,
+    InvalidHeartbeatInterval,
     InvalidHoldPolicy,
     InvalidId,
     InvalidIdempotencyKey,
@@ -93,6 +99,8 @@ pub(super) enum Reason {
     InvalidProxy,
     InvalidRetryPolicy,
     InvalidSecret,
+    InvalidStartTime,
+    InvalidState,
     InvalidStatus,
     InvalidTimeout,
     InvalidTls,
@@ -124,12 +132,14 @@ impl Reason {
             Self::InvalidAttribute => "INVALID_ATTRIBUTE",
             Self::InvalidAuthentication => "INVALID_AUTHENTICATION",
             Self::InvalidContentType => "INVALID_CONTENT_TYPE",
+            Self::InvalidCursor => "INVALID_CURSOR",
             Self::InvalidEncryptionKey => "INVALID_ENCRYPTION_KEY",
             Self::InvalidEventType => "INVALID_EVENT_TYPE",
             Self::InvalidEventTypes => "INVALID_EVENT_TYPES",
             Self::InvalidExpiry => "INVALID_EXPIRY",
             Self::InvalidFilter => "INVALID_FILTER",
             Self::InvalidHeader => "INVALID_HEADER",
+            Self::InvalidHeartbeatInterval => "INVALID_HEARTBEAT_INTERVAL",
             Self::InvalidHoldPolicy => "INVALID_HOLD_POLICY",
             Self::InvalidId => "INVALID_ID",
             Self::InvalidIdempotencyKey => "INVALID_IDEMPOTENCY_KEY",
@@ -147,6 +157,8 @@ impl Reason {
             Self::InvalidProxy => "INVALID_PROXY",
             Self::InvalidRetryPolicy => "INVALID_RETRY_POLICY",
             Self::InvalidSecret => "INVALID_SECRET",
+            Self::InvalidStartTime => "INVALID_START_TIME",
+            Self::InvalidState => "INVALID_STATE",
             Self::InvalidStatus => "INVALID_STATUS",
             Self::InvalidTimeout => "INVALID_TIMEOUT",
             Self::InvalidTls => "INVALID_TLS",
@@ -188,6 +200,15 @@ impl From<Violation> for ApiError {
 impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+impl From<WatchError> for ApiError {
+    fn from(error: WatchError) -> Self {
+        match error {
+            WatchError::Expired => Self::CursorExpired,
+            WatchError::Store(error) => Self::Store(error),
+        }
     }
 }
 

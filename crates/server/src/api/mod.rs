@@ -39,6 +39,8 @@ mod update_webhook;
 mod validate;
 mod verify;
 mod verify_rate;
+mod watch_cursor;
+mod watch_deliveries;
 mod webhook_state;
 
 use std::{fmt, num::NonZeroU32, sync::Arc};
@@ -60,6 +62,7 @@ use crate::{
     catalogue::Catalogues,
     directory::Directory,
     engine::Intake,
+    watch::Watches,
 };
 
 /// The service behind `hookwright.v1.WebhookService`.
@@ -71,6 +74,7 @@ pub(crate) struct Service {
     catalogues: Catalogues,
     egress: Egress,
     handshaker: Handshaker,
+    watches: Watches,
     limits: Limits,
     verify_rate: VerifyRate,
     /// Memory for the events of all streams, in KiB.
@@ -96,12 +100,14 @@ pub(crate) struct Limits {
 }
 
 impl Service {
+    #[expect(clippy::too_many_arguments, reason = "a service is made of many things, once")]
     pub(crate) fn new(
         keyring: Keyring,
         intake: Intake,
         directory: Arc<Directory>,
         egress: Egress,
         handshaker: Handshaker,
+        watches: Watches,
         limits: Limits,
         stop: CancellationToken,
     ) -> Self {
@@ -114,6 +120,7 @@ impl Service {
             directory,
             egress,
             handshaker,
+            watches,
             limits,
             verify_rate: VerifyRate::new(limits.verify_per_second),
             streamed: Arc::new(Semaphore::new(publish_stream::STREAMED_KIB_MAX)),
@@ -149,6 +156,7 @@ macro_rules! rpcs {
         #[tonic::async_trait]
         impl WebhookService for SharedService {
             type PublishStreamStream = publish_stream::Answers;
+            type WatchDeliveriesStream = watch_deliveries::Answers;
 
             async fn publish_stream(
                 &self,
@@ -156,6 +164,14 @@ macro_rules! rpcs {
             ) -> Result<Response<Self::PublishStreamStream>, Status> {
                 let caller = caller_of(&request)?;
                 Ok(Response::new(publish_stream::start(Arc::clone(&self.0), caller, request.into_inner())))
+            }
+
+            async fn watch_deliveries(
+                &self,
+                request: Request<v1::WatchDeliveriesRequest>,
+            ) -> Result<Response<Self::WatchDeliveriesStream>, Status> {
+                let caller = caller_of(&request)?;
+                Ok(Response::new(self.0.watch_deliveries(&caller, request.into_inner()).await?))
             }
 
             $(async fn $name(&self, request: Request<v1::$request>) -> Result<Response<v1::$response>, Status> {

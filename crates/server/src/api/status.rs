@@ -111,6 +111,21 @@ impl From<ApiError> for Status {
                 "more requests are to be verified than this service is set to; slow down, or have the operator raise \
                  --verify-rate",
             ),
+            ApiError::CursorExpired => status(
+                Code::OutOfRange,
+                "CURSOR_EXPIRED",
+                String::from(
+                    "what lies behind this cursor is not kept any more, or it is of another database; begin anew, with a \
+                     start_time or without, and read what happened meanwhile with ListDeliveries",
+                ),
+                [],
+            ),
+            ApiError::TooManyWatchers => retryable(
+                Code::ResourceExhausted,
+                "TOO_MANY_WATCHERS",
+                "as many callers watch this node as it is set to; watch another one, or have the operator raise \
+                 --watchers-max",
+            ),
             ApiError::Store(error) => of_store(&error),
         }
     }

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use hookwright_core::{Jitter, Profile, Registry, Schedule, Secret, Signer, jwe::EncryptionKey};
 use hookwright_egress::{EgressRules, TargetError};
 use hookwright_proto::v1;
-use hookwright_store::{CustomHeaders, PageSize};
+use hookwright_store::{CustomHeaders, PageSize, Timestamp};
 use http::{HeaderName, HeaderValue};
 
 use super::error::{Reason, Violation};
@@ -257,6 +257,17 @@ pub(super) fn duration(duration: &pbjson_types::Duration) -> Option<Duration> {
         .ok()
         .filter(|nanos| *nanos < 1_000_000_000)?;
     Some(Duration::new(seconds, nanos))
+}
+
+/// A moment since 1970.
+pub(super) fn timestamp(moment: &pbjson_types::Timestamp) -> Option<Timestamp> {
+    let micros = moment
+        .seconds
+        .checked_mul(1_000_000)
+        .filter(|_| (0..1_000_000_000).contains(&moment.nanos))
+        .and_then(|micros| micros.checked_add(i64::from(moment.nanos / 1_000)))
+        .filter(|micros| *micros >= 0)?;
+    Some(Timestamp::from_unix_micros(micros))
 }
 
 /// None is the profile's.

@@ -113,6 +113,7 @@ impl AttemptContext {
         let finish = Finish {
             tenant: job.event.tenant,
             delivery: delivery_of(job),
+            event_type: job.event.event_type.clone(),
             number: job.number,
             origin: job.origin,
             end,

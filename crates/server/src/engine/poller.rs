@@ -225,6 +225,7 @@ impl Poller {
         let finish = Finish {
             tenant: due.event.tenant,
             delivery,
+            event_type: due.event.event_type.clone(),
             number: due.number,
             origin: Origin::Retry,
             end,

@@ -21,4 +21,5 @@ pub(crate) use self::{
     matcher::{Matcher, Verdict},
     subject::Subject,
     tenant_index::TenantIndex,
+    types::fitting,
 };

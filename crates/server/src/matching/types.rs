@@ -56,7 +56,7 @@ impl TypeIndex {
 }
 
 /// The pattern that fits this type, the most telling one when several do: the type itself, then the longest prefix.
-pub(super) fn fitting<'a>(patterns: &'a [String], event_type: &str) -> Option<&'a str> {
+pub(crate) fn fitting<'a>(patterns: &'a [String], event_type: &str) -> Option<&'a str> {
     if patterns.is_empty() {
         return (!is_operational(event_type)).then_some("*");
     }

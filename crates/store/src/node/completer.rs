@@ -63,7 +63,10 @@ async fn write_round(shared: &Shared, rows: &[&Finish]) {
     loop {
         let now = shared.store.clock().now();
         let error = match shared.store.engine().finish(rows, now, in_order).await {
-            Ok(next_in_line) => return shared.queues.wake(next_in_line),
+            Ok(next_in_line) => {
+                shared.store.journal_notice().notify_one();
+                return shared.queues.wake(next_in_line);
+            }
             Err(error) => error,
         };
         if is_refusal(&error) {

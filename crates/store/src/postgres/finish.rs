@@ -4,7 +4,10 @@ use sqlx::{PgConnection, types::time::OffsetDateTime};
 use uuid::Uuid;
 
 use super::{Postgres, ordering::Freed};
-use crate::{End, FailPoint, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict};
+use crate::{
+    Change, End, FailPoint, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict,
+    journal::pack,
+};
 
 impl Postgres {
     pub(crate) async fn finish(
@@ -13,17 +16,17 @@ impl Postgres {
         now: Timestamp,
         in_order: bool,
     ) -> Result<Vec<(Lane, WebhookId)>, StoreError> {
-        let columns = FinishColumns::of(rows);
+        let columns = FinishColumns::of(rows, now);
         if columns.retries.lanes.is_empty() && columns.dead.lanes.is_empty() {
             FailPoint::FinishStoring
-                .during(self.append_attempts(columns))
+                .during(self.append_attempts(columns, now))
                 .await?;
             return Ok(Vec::new());
         }
         if in_order {
             // Together or not at all: a head that is gone without a next one would hold its queue.
             let mut tx = self.results.begin().await?;
-            let freed = append_attempts_and_reschedule(&mut tx, columns).await?;
+            let freed = append_attempts_and_reschedule(&mut tx, columns, now).await?;
             FailPoint::FinishRescheduled.pass();
             let next_in_line = freed.promote(&mut tx, now).await?;
             if !next_in_line.is_empty() {
@@ -34,21 +37,30 @@ impl Postgres {
         }
         let mut connection = self.results.acquire().await?;
         let freed = FailPoint::FinishStoring
-            .during(append_attempts_and_reschedule(&mut connection, columns))
+            .during(append_attempts_and_reschedule(&mut connection, columns, now))
             .await?;
         FailPoint::FinishRescheduled.pass();
         freed.promote(&mut connection, now).await
     }
 
     /// The statement of nearly every batch: first attempts that succeeded.
-    async fn append_attempts(&self, columns: FinishColumns<'_>) -> Result<(), StoreError> {
+    async fn append_attempts(&self, columns: FinishColumns<'_>, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query!(
             "-- store: finish
-            insert into attempt (lane, number, outcome, verdict, http_status, latency_us, webhook_id, event_id,
-                                 started_at, next_at, error, response)
-            select * from unnest($1::int2[], $2::int2[], $3::int2[], $4::int2[], $5::int2[], $6::int4[], $7::uuid[],
-                                 $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bytea[])
-            on conflict do nothing",
+            with appended as (
+                insert into attempt (lane, number, outcome, verdict, http_status, latency_us, webhook_id, event_id,
+                                     started_at, next_at, error, response)
+                select * from unnest($1::int2[], $2::int2[], $3::int2[], $4::int2[], $5::int2[], $6::int4[], $7::uuid[],
+                                     $8::uuid[], $9::timestamptz[], $10::timestamptz[], $11::text[], $12::bytea[])
+                on conflict do nothing
+                returning lane, webhook_id, event_id
+            )
+            insert into journal (made_at, changes, skipped)
+            select $13, $14, case when (select count(*) from appended) < cardinality($8)
+                then (select array_agg(k.number::int4)
+                      from unnest($1, $7, $8) with ordinality k(lane, webhook_id, event_id, number)
+                      where (k.lane, k.webhook_id, k.event_id) not in (select lane, webhook_id, event_id from appended))
+                end",
             &columns.lanes,
             &columns.numbers,
             &columns.outcomes,
@@ -60,7 +72,9 @@ impl Postgres {
             &columns.started_at,
             &columns.next_at as _,
             &columns.errors as _,
-            &columns.responses as _
+            &columns.responses as _,
+            now.to_sql(),
+            columns.changes
         )
         .execute(&self.results)
         .await?;
@@ -69,9 +83,11 @@ impl Postgres {
 }
 
 /// Returns the queues whose head it has removed.
+#[expect(clippy::too_many_lines, reason = "one statement")]
 async fn append_attempts_and_reschedule(
     connection: &mut PgConnection,
     columns: FinishColumns<'_>,
+    now: Timestamp,
 ) -> Result<Freed, StoreError> {
     let rows = sqlx::query!(
             r#"-- store: finish with retries
@@ -93,6 +109,16 @@ async fn append_attempts_and_reschedule(
                 where (select count(*) from locked) >= 0 -- evaluated once, before the first row
                 on conflict do nothing
                 returning lane, webhook_id, event_id
+            ),
+            journaled as (
+                insert into journal (made_at, changes, skipped)
+                select $27, $28, case when (select count(*) from appended) < cardinality($8)
+                    then (select array_agg(k.number::int4)
+                          from unnest($1, $7, $8) with ordinality k(lane, webhook_id, event_id, number)
+                          where (k.lane, k.webhook_id, k.event_id)
+                                not in (select lane, webhook_id, event_id from appended))
+                    end
+                where cardinality($8) > 0
             ),
             scheduled as materialized (
                 -- A slower owner must not bring back what another one has settled meanwhile.
@@ -158,7 +184,9 @@ async fn append_attempts_and_reschedule(
             &columns.dead.webhooks,
             &columns.dead.events,
             &columns.dead.numbers,
-            &columns.dead.happened_at
+            &columns.dead.happened_at,
+            now.to_sql(),
+            columns.changes
         )
         .fetch_all(connection)
         .await?;
@@ -186,6 +214,9 @@ struct FinishColumns<'a> {
     next_at: Vec<Option<OffsetDateTime>>,
     errors: Vec<Option<&'a str>>,
     responses: Vec<Option<&'a [u8]>>,
+
+    /// What is to be told about the attempts, packed.
+    changes: Vec<u8>,
 
     retries: RetryColumns,
     dead: DeadColumns,
@@ -221,8 +252,11 @@ struct DeadColumns {
 }
 
 impl<'a> FinishColumns<'a> {
-    fn of(rows: &[&'a Finish]) -> Self {
-        let mut columns = Self::default();
+    fn of(rows: &[&'a Finish], now: Timestamp) -> Self {
+        let mut columns = Self {
+            changes: pack(rows.iter().filter_map(|finish| Change::of(finish, now))),
+            ..Self::default()
+        };
         for finish in rows {
             columns.push(finish);
         }

@@ -5,9 +5,10 @@ use std::collections::HashMap;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{Postgres, sql_limit};
+use super::{Postgres, journal::journal, read_number, sql_limit};
 use crate::{
-    EventId, Stop, StoreError, TenantId, Timestamp, Webhook, WebhookId, attempt::Verdict, sealing::Owner,
+    Change, DeliveryId, EventId, Stop, StoreError, TenantId, Timestamp, Webhook, WebhookId, attempt::Verdict,
+    journal::Ended, sealing::Owner,
 };
 
 impl Postgres {
@@ -109,8 +110,9 @@ impl Postgres {
     ) -> Result<usize, StoreError> {
         // The webhook's row is locked, so that it is not resumed meanwhile: from then on its deliveries are attempted.
         // A row that a result is just being written for is left alone.
-        let given_up = sqlx::query_scalar!(
-            "-- store: give_up_held
+        let mut tx = self.pool.begin().await?;
+        let given_up = sqlx::query!(
+            r#"-- store: give_up_held
             with stopped as materialized (
                 select id from webhook
                 where tenant_id = $1 and id = $2 and settings->'stop' is not null
@@ -129,11 +131,14 @@ impl Postgres {
                 select lane, number, 0, $6, 0, webhook_id, event_id, $7, $8
                 from expired
                 on conflict do nothing
+                returning event_id
             )
             delete from retry r
             using expired e
             where r.lane = e.lane and r.webhook_id = e.webhook_id and r.event_id = e.event_id
-            returning r.event_id",
+            returning r.event_id, r.number, exists (select from logged l where l.event_id = r.event_id) as "is_logged!",
+                      (select type from event v where v.lane = $3 and v.tenant_id = $1 and v.id = r.event_id)
+                          as event_type"#,
             tenant.0,
             webhook.0,
             tenant.lane().0,
@@ -143,8 +148,27 @@ impl Postgres {
             now.to_sql(),
             reason
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&mut *tx)
         .await?;
-        Ok(given_up.len())
+        let count = given_up.len();
+        let ended = given_up.into_iter().filter(|row| row.is_logged).map(|row| {
+            Change::ended(Ended {
+                tenant,
+                delivery: DeliveryId {
+                    event: EventId(row.event_id),
+                    webhook,
+                },
+                event_type: row.event_type.unwrap_or_default(),
+                number: read_number(row.number),
+                verdict: Verdict::Dead,
+                at: now,
+                reason: Some(reason),
+            })
+        });
+        if count > 0 {
+            journal(&mut tx, ended, now).await?;
+        }
+        tx.commit().await?;
+        Ok(count)
     }
 }

@@ -6,6 +6,7 @@ mod event_types;
 mod failing;
 mod finish;
 mod holds;
+mod journal;
 mod keys;
 mod nodes;
 mod ordering;
@@ -110,6 +111,11 @@ fn pool_of_one() -> PgPoolOptions {
 /// A row count or limit as PostgreSQL takes it.
 fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// A stored number of an attempt, which our own statements keep above zero.
+fn read_number(number: i16) -> u16 {
+    u16::try_from(number).unwrap_or_default()
 }
 
 fn lane_numbers(lanes: &[Lane]) -> Vec<i16> {

@@ -3,10 +3,11 @@
 use sqlx::{PgConnection, types::Json};
 use uuid::Uuid;
 
-use super::{Postgres, ordering::Freed, sql_limit};
+use super::{Postgres, journal::journal, ordering::Freed, read_number, sql_limit};
 use crate::{
-    CountedFrom, DeliveryId, EventId, FailPoint, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId,
-    ReplayState, ReplayStep, StoreError, TenantId, Timestamp, WebhookId, replay::Batch,
+    Change, CountedFrom, DeliveryId, EventId, FailPoint, Incarnation, NewReplay, Replay, ReplayFilter,
+    ReplayId, ReplayState, ReplayStep, StoreError, TenantId, Timestamp, Verdict, WebhookId, journal::Ended,
+    replay::Batch,
 };
 
 /// A row of `replay` as its columns have it.
@@ -91,7 +92,8 @@ impl Postgres {
                 on conflict do nothing
                 returning event_id
             )
-            select order_key, exists (select from logged) as "is_logged!"
+            select order_key, number, exists (select from logged) as "is_logged!",
+                   (select type from event e where e.lane = $1 and e.tenant_id = $2 and e.id = $4) as event_type
             from removed"#,
             tenant.lane().0,
             tenant.0,
@@ -110,6 +112,18 @@ impl Postgres {
                 keys: vec![key],
             };
             freed.promote(&mut tx, now).await?;
+        }
+        if removed.is_logged {
+            let cancelled = Change::ended(Ended {
+                tenant,
+                delivery: id,
+                event_type: removed.event_type.unwrap_or_default(),
+                number: read_number(removed.number),
+                verdict: Verdict::Cancelled,
+                at: now,
+                reason: None,
+            });
+            journal(&mut tx, [cancelled], now).await?;
         }
         tx.commit().await?;
         Ok(removed.is_logged)

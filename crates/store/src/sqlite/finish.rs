@@ -6,11 +6,14 @@ use super::{
     Sqlite,
     alerts::note_dead,
     batches, blob, fill,
+    journal::journal,
     ordering::promote,
     retries::{RetryRow, upsert_retries},
     values,
 };
-use crate::{End, FailPoint, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict};
+use crate::{
+    Change, End, FailPoint, Finish, Lane, Next, Origin, StoreError, Timestamp, WebhookId, attempt::Verdict,
+};
 
 impl Sqlite {
     pub(crate) async fn finish(
@@ -31,7 +34,11 @@ impl Sqlite {
             let settled = finish.end.writes_retry() && is_settled(&mut tx, finish).await?;
             results.push(finish, settled);
         }
-        append_attempts(&mut tx, &results.attempts).await?;
+        let appended = append_attempts(&mut tx, &results.attempts).await?;
+        if !appended.is_empty() {
+            let changes = appended.iter().filter_map(|finish| Change::of(finish, now));
+            journal(&mut tx, changes, now).await?;
+        }
         upsert_retries(&mut tx, &results.scheduled).await?;
         if !results.scheduled.is_empty() {
             FailPoint::FinishRescheduled.pass();
@@ -118,51 +125,74 @@ impl<'a> Results<'a> {
     }
 }
 
-async fn append_attempts(tx: &mut SqliteConnection, rows: &[(&Finish, Verdict)]) -> Result<(), StoreError> {
+/// Returns those that were not in the log yet.
+async fn append_attempts<'a>(
+    tx: &mut SqliteConnection,
+    rows: &[(&'a Finish, Verdict)],
+) -> Result<Vec<&'a Finish>, StoreError> {
+    let mut appended = Vec::with_capacity(rows.len());
     for batch in batches(rows) {
-        let statement = format!(
-            "insert into attempt (lane, number, outcome, verdict, http_status, latency_us, webhook_id, event_id,
+        let mut step = tx.begin().await?;
+        if append(&mut step, batch).await? == batch.len() {
+            step.commit().await?;
+            appended.extend(batch.iter().map(|(finish, _)| *finish));
+            continue;
+        }
+        // Some are there already. Which ones shows when each is a statement of its own.
+        step.rollback().await?;
+        for row in batch {
+            if append(tx, std::slice::from_ref(row)).await? == 1 {
+                appended.push(row.0);
+            }
+        }
+    }
+    Ok(appended)
+}
+
+/// Returns how many were not in the log yet.
+async fn append(tx: &mut SqliteConnection, batch: &[(&Finish, Verdict)]) -> Result<usize, StoreError> {
+    let statement = format!(
+        "insert into attempt (lane, number, outcome, verdict, http_status, latency_us, webhook_id, event_id,
                                   started_at, next_at, error, response)
             {}
             on conflict do nothing",
-            values(batch.len(), 12)
-        );
-        let mut query = sqlx::query(AssertSqlSafe(statement));
-        for (finish, verdict) in batch {
-            let attempt = match &finish.end {
-                End::Attempted(attempt) => Some(attempt),
-                End::Cancelled | End::GivenUp(_) | End::Released(_) | End::Parked(_) => None,
-            };
-            let error = match &finish.end {
-                End::Attempted(attempt) => attempt.error.as_deref(),
-                End::GivenUp(reason) => Some(reason.as_str()),
-                End::Cancelled | End::Released(_) | End::Parked(_) => None,
-            };
-            let next_at = attempt.and_then(|attempt| match attempt.next {
-                Next::Retry(due_at) => Some(due_at.unix_micros()),
-                Next::Delivered | Next::Dead | Next::Cancelled => None,
-            });
-            query = query
-                .bind(finish.tenant.lane().0)
-                .bind(i64::from(finish.number))
-                .bind(attempt.map_or(0, |attempt| attempt.outcome.code()))
-                .bind(verdict.code())
-                .bind(attempt.and_then(|attempt| attempt.http_status).map(i64::from))
-                .bind(attempt.map_or(0, |attempt| {
-                    i32::try_from(attempt.latency.as_micros()).unwrap_or(i32::MAX)
-                }))
-                .bind(blob(finish.delivery.webhook.0))
-                .bind(blob(finish.delivery.event.0))
-                .bind(
-                    attempt
-                        .map_or(finish.delivery.event.created_at(), |attempt| attempt.started_at)
-                        .unix_micros(),
-                )
-                .bind(next_at)
-                .bind(error)
-                .bind(attempt.and_then(|attempt| attempt.response.as_deref()));
-        }
-        fill(query, batch.len(), 12).execute(&mut *tx).await?;
+        values(batch.len(), 12)
+    );
+    let mut query = sqlx::query(AssertSqlSafe(statement));
+    for (finish, verdict) in batch {
+        let attempt = match &finish.end {
+            End::Attempted(attempt) => Some(attempt),
+            End::Cancelled | End::GivenUp(_) | End::Released(_) | End::Parked(_) => None,
+        };
+        let error = match &finish.end {
+            End::Attempted(attempt) => attempt.error.as_deref(),
+            End::GivenUp(reason) => Some(reason.as_str()),
+            End::Cancelled | End::Released(_) | End::Parked(_) => None,
+        };
+        let next_at = attempt.and_then(|attempt| match attempt.next {
+            Next::Retry(due_at) => Some(due_at.unix_micros()),
+            Next::Delivered | Next::Dead | Next::Cancelled => None,
+        });
+        query = query
+            .bind(finish.tenant.lane().0)
+            .bind(i64::from(finish.number))
+            .bind(attempt.map_or(0, |attempt| attempt.outcome.code()))
+            .bind(verdict.code())
+            .bind(attempt.and_then(|attempt| attempt.http_status).map(i64::from))
+            .bind(attempt.map_or(0, |attempt| {
+                i32::try_from(attempt.latency.as_micros()).unwrap_or(i32::MAX)
+            }))
+            .bind(blob(finish.delivery.webhook.0))
+            .bind(blob(finish.delivery.event.0))
+            .bind(
+                attempt
+                    .map_or(finish.delivery.event.created_at(), |attempt| attempt.started_at)
+                    .unix_micros(),
+            )
+            .bind(next_at)
+            .bind(error)
+            .bind(attempt.and_then(|attempt| attempt.response.as_deref()));
     }
-    Ok(())
+    let appended = fill(query, batch.len(), 12).execute(tx).await?.rows_affected();
+    Ok(usize::try_from(appended).unwrap_or(usize::MAX))
 }

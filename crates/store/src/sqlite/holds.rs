@@ -4,8 +4,16 @@ use std::collections::HashMap;
 
 use sqlx::Connection as _;
 
-use super::{Sqlite, blob, read_event_id, sql_limit, webhooks::WebhookRow};
-use crate::{EventId, Stop, StoreError, TenantId, Timestamp, Webhook, WebhookId, attempt::Verdict};
+use super::{
+    Sqlite, blob,
+    journal::{event_type, journal},
+    read_event_id, small, sql_limit,
+    webhooks::WebhookRow,
+};
+use crate::{
+    Change, DeliveryId, EventId, Stop, StoreError, TenantId, Timestamp, Webhook, WebhookId, attempt::Verdict,
+    journal::Ended,
+};
 
 impl Sqlite {
     pub(crate) async fn stops(
@@ -97,14 +105,15 @@ impl Sqlite {
         if !stopped {
             return Ok(0);
         }
-        sqlx::query(
+        let logged: Vec<(Vec<u8>, i64)> = sqlx::query_as(
             "insert into attempt (lane, number, outcome, verdict, latency_us, webhook_id, event_id, started_at, error)
             select lane, number, 0, ?, 0, webhook_id, event_id, ?, ?
             from retry
             where lane = ? and webhook_id = ? and event_id <= ?
             order by event_id
             limit ?
-            on conflict do nothing",
+            on conflict do nothing
+            returning event_id, number",
         )
         .bind(Verdict::Dead.code())
         .bind(now.unix_micros())
@@ -113,8 +122,24 @@ impl Sqlite {
         .bind(blob(webhook.0))
         .bind(blob(up_to.0))
         .bind(sql_limit(limit))
-        .execute(&mut *tx)
+        .fetch_all(&mut *tx)
         .await?;
+        let mut ended = Vec::with_capacity(logged.len());
+        for (event, number) in logged {
+            let event = read_event_id(&event)?;
+            ended.push(Change::ended(Ended {
+                tenant,
+                delivery: DeliveryId { event, webhook },
+                event_type: event_type(&mut tx, tenant, event).await?,
+                number: small(number),
+                verdict: Verdict::Dead,
+                at: now,
+                reason: Some(reason),
+            }));
+        }
+        if !ended.is_empty() {
+            journal(&mut tx, ended, now).await?;
+        }
         let deleted = sqlx::query(
             "delete from retry
             where lane = ?1 and webhook_id = ?2 and event_id in (

@@ -9,6 +9,7 @@ mod event_types;
 mod failing;
 mod finish;
 mod holds;
+mod journal;
 mod keys;
 mod nodes;
 mod ordering;

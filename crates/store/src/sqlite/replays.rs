@@ -3,11 +3,15 @@
 use sqlx::{AssertSqlSafe, Connection as _, SqliteConnection, sqlite::SqliteRow};
 
 use super::{
-    Sqlite, batches, blob, fill, ordering::promote, read_event_id, read_uuid, sql_limit, unpack, values,
+    Sqlite, batches, blob, fill,
+    journal::{event_type, journal},
+    ordering::promote,
+    read_event_id, read_uuid, small, sql_limit, unpack, values,
 };
 use crate::{
-    DeliveryId, EventId, FailPoint, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId, ReplayState,
-    ReplayStep, StoreError, TenantId, Timestamp, WebhookId, replay::Batch,
+    Change, DeliveryId, EventId, FailPoint, Incarnation, NewReplay, Replay, ReplayFilter, ReplayId,
+    ReplayState, ReplayStep, StoreError, TenantId, Timestamp, Verdict, WebhookId, journal::Ended,
+    replay::Batch,
 };
 
 const COLUMNS: &str = "tenant_id, id, filter, rate, deliveries_max, state, matched, scheduled, cursor_event,
@@ -39,19 +43,20 @@ impl Sqlite {
         let mut tx = writer.begin().await?;
         // The row of an attempt that is never made: whoever is making it meanwhile finds the key taken, and schedules
         // nothing after it.
-        let cancelled = sqlx::query(
+        let cancelled: Option<i64> = sqlx::query_scalar(
             "insert into attempt (lane, number, outcome, verdict, latency_us, webhook_id, event_id, started_at)
             select lane, number, 0, 3, 0, webhook_id, event_id, ?
             from retry
             where lane = ? and tenant_id = ? and webhook_id = ? and event_id = ?
-            on conflict do nothing",
+            on conflict do nothing
+            returning number",
         )
         .bind(now.unix_micros())
         .bind(tenant.lane().0)
         .bind(tenant.0)
         .bind(blob(id.webhook.0))
         .bind(blob(id.event.0))
-        .execute(&mut *tx)
+        .fetch_optional(&mut *tx)
         .await?;
         let order_key: Option<Option<Vec<u8>>> = sqlx::query_scalar(
             "delete from retry where lane = ? and tenant_id = ? and webhook_id = ? and event_id = ? returning order_key",
@@ -66,8 +71,20 @@ impl Sqlite {
             // Whoever waited for it is next.
             promote(&mut tx, tenant.lane(), id.webhook, key, now).await?;
         }
+        if let Some(number) = cancelled {
+            let cancelled = Change::ended(Ended {
+                tenant,
+                delivery: id,
+                event_type: event_type(&mut tx, tenant, id.event).await?,
+                number: small(number),
+                verdict: Verdict::Cancelled,
+                at: now,
+                reason: None,
+            });
+            journal(&mut tx, [cancelled], now).await?;
+        }
         tx.commit().await?;
-        Ok(cancelled.rows_affected() == 1)
+        Ok(cancelled.is_some())
     }
 
     /// Deliveries that ended badly, after `after` and of events before `before`, oldest event first.

@@ -343,6 +343,7 @@ impl Process {
             .finish(Finish {
                 tenant: tenant.id,
                 delivery,
+                event_type: String::from("order.paid"),
                 number,
                 origin,
                 end,

@@ -32,6 +32,7 @@ mod finish;
 mod harness;
 mod holds;
 mod idempotency;
+mod journal;
 mod lanes;
 mod operations;
 mod ordering;
