@@ -33,10 +33,9 @@ pub(crate) async fn follow(
             let cursor = request.cursor.clone();
             let lost = match watch(args, &mut request).await {
                 Ok(()) => String::from("the server has ended the stream"),
-                Err(Ended::Refused(failure)) => return Err(failure),
                 Err(Ended::Lost(failure)) if !has_begun && request.cursor == cursor => return Err(failure),
                 Err(Ended::Lost(Failure::Unreachable(problem) | Failure::Failed(problem))) => problem,
-                Err(Ended::Lost(failure)) => return Err(failure),
+                Err(Ended::Refused(failure) | Ended::Lost(failure)) => return Err(failure),
             };
             if request.cursor != cursor {
                 has_begun = true;
