@@ -128,8 +128,8 @@ pub enum End {
     GivenUp(String),
     /// No attempt was made here; it is due again at this moment.
     Released(Timestamp),
-    /// The attempt goes on, but the delivery is to be found even if this node dies: it has a retry row from now on,
-    /// due at this moment, and is finished later with [`Origin::Retry`].
+    /// The attempt goes on, but the delivery is to be found even if this node dies, and does not keep its lane here: its
+    /// retry row is due at this moment, when the attempt is over, and it is finished later with [`Origin::Retry`].
     Parked(Timestamp),
 }
 

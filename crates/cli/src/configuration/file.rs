@@ -200,7 +200,7 @@ fn unknown(key: &str, value: &DeValue<'_>, definitions: &[Definition]) -> String
 
 fn line_at(text: &[u8], offset: usize) -> usize {
     let before = &text[..offset.min(text.len())];
-    1 + before.iter().filter(|byte| **byte == b'\n').count()
+    before.split(|byte| *byte == b'\n').count()
 }
 
 /// The file in this folder that is read when none is named.
@@ -214,17 +214,11 @@ pub(super) fn implicit() -> Option<PathBuf> {
 mod tests {
     use super::{super::definitions, *};
 
-    fn read_text(text: &str) -> Result<Vec<(String, Vec<String>, usize)>, Vec<String>> {
-        match entries(text, &definitions()) {
-            Ok(entries) => Ok(entries
-                .into_iter()
-                .map(|entry| (entry.key, entry.values, entry.line))
-                .collect()),
-            Err(problems) => Err(problems
-                .into_iter()
-                .map(|problem| format!("{}: {}", problem.line, problem.text))
-                .collect()),
-        }
+    fn read_text(text: &str) -> Result<Vec<Entry>, Vec<String>> {
+        entries(text, &definitions()).map_err(|problems| {
+            let told = |problem: Problem| format!("{}: {}", problem.line, problem.text);
+            problems.into_iter().map(told).collect()
+        })
     }
 
     fn problem(text: &str) -> String {
@@ -236,12 +230,10 @@ mod tests {
     #[test]
     fn every_kind_of_value_is_read_with_its_line() {
         let text = "# ours\nlease = \"5s\"\nattempts-max = 1_000\n\nallow-http = false\nallow-target = [\n  \"10.0.0.0/8\",\n  \"hooks.internal\",\n]\nalert-email = \"ops@example.com\"\n";
-        let entry = |key: &str, values: &[&str], line| {
-            (
-                key.to_owned(),
-                values.iter().map(ToString::to_string).collect(),
-                line,
-            )
+        let entry = |key: &str, values: &[&str], line| Entry {
+            key: key.to_owned(),
+            values: values.iter().map(ToString::to_string).collect(),
+            line,
         };
         assert_eq!(
             read_text(text).unwrap(),

@@ -134,7 +134,11 @@ impl Shared {
         let mut claimed = self.claimed();
         for finish in batch {
             match (&finish.end, finish.origin) {
-                (End::Parked(_), Origin::Retry) => {}
+                (End::Parked(_), Origin::Retry) => claimed.park(finish.delivery),
+                (End::Parked(_), Origin::Publish) => {
+                    tracker.settle(finish.delivery.event);
+                    claimed.park(finish.delivery);
+                }
                 (_, Origin::Publish) => tracker.settle(finish.delivery.event),
                 (_, Origin::Retry) => claimed.remove(finish.delivery),
             }

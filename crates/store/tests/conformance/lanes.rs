@@ -3,9 +3,9 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use hookwright_store::{DeliveryId, Lane, Next, Origin, Upcoming, Want};
+use hookwright_store::{DeliveryId, DeliveryState, End, Lane, Next, Origin, Upcoming, Want};
 
-use crate::harness::{Harness, LEASE, Process, Tenant, attempted, eventually, spread_lanes};
+use crate::harness::{Harness, LEASE, Process, START, Tenant, attempted, eventually, spread_lanes};
 
 conformance! {
     both:
@@ -14,6 +14,7 @@ conformance! {
     postgres:
     lanes_are_shared_equally_when_nodes_join_and_leave,
     a_lane_moves_only_when_nothing_of_it_is_in_memory,
+    a_lane_does_not_wait_for_attempts_that_are_parked,
     nodes_that_heartbeat_at_once_never_share_a_lane,
 }
 
@@ -184,6 +185,58 @@ async fn a_lane_moves_only_when_nothing_of_it_is_in_memory(harness: Harness) {
     claimed.sort();
     assert_eq!(claimed, published.iter().map(|id| (*id, 2)).collect::<Vec<_>>());
     assert!(of_first > 0 && of_second > 0, "{of_first} and {of_second}");
+}
+
+async fn a_lane_does_not_wait_for_attempts_that_are_parked(harness: Harness) {
+    // One slow receiver would hold up all deliveries of its lane for as long as an attempt may take.
+    let mut first = harness.process().await;
+    let tenants = tenants(&first, 24).await;
+    let of = |id: &DeliveryId| {
+        tenants
+            .iter()
+            .find(|tenant| tenant.webhooks.contains(&id.webhook))
+            .unwrap()
+    };
+    let mut parked = publish_cold(&first, &tenants, 1).await;
+    assert_eq!(first.claim_ids(1).await, parked);
+    let from_retry = parked.len();
+    for tenant in &tenants {
+        parked.push(first.publish_one(tenant).await);
+    }
+    let later = START.plus(Duration::from_secs(40));
+    for (number, id) in parked.iter().enumerate() {
+        let origin = if number < from_retry {
+            Origin::Retry
+        } else {
+            Origin::Publish
+        };
+        first.finish(of(id), *id, 1, origin, End::Parked(later)).await;
+    }
+    for id in &parked {
+        first.until(of(id), *id, DeliveryState::Scheduled(later)).await;
+    }
+    let processes = [first, harness.process().await];
+    eventually("the lanes move", async || {
+        spread_lanes(&processes).await;
+        (processes[1].node.lanes().await.len() == Lane::COUNT / 2).then_some(())
+    })
+    .await;
+    for process in &processes {
+        assert!(process.claim(10).await.is_empty(), "they are being attempted");
+    }
+    // Its attempts end, wherever their lanes are by then.
+    for id in &parked {
+        processes[0]
+            .finish(of(id), *id, 1, Origin::Retry, attempted(Next::Delivered))
+            .await;
+    }
+    for id in &parked {
+        processes[0].until(of(id), *id, DeliveryState::Delivered).await;
+    }
+    harness.clock.advance(Duration::from_mins(1));
+    for process in &processes {
+        assert!(process.claim(10).await.is_empty(), "they were attempted");
+    }
 }
 
 async fn nodes_that_heartbeat_at_once_never_share_a_lane(harness: Harness) {
