@@ -16,6 +16,7 @@ on_both_stores! {
         let registered = admin.register(v1::RegisterRequest {
             webhook: Some(v1::Webhook {
                 url: String::from("http://127.0.0.1:9/one"),
+                profile: String::from("generic"),
                 headers: [(String::from("x-token"), String::from("header-value"))].into(),
                 ..v1::Webhook::default()
             }),

@@ -191,11 +191,16 @@ on_both_stores! {
         let nobody = Belongings::of_nobody();
         let channel = channel(&server).await;
         let methods = call::methods();
-        // Its deliveries have arrived, so nothing of it changes any more by itself.
+        // And its replay is over, so that nothing of it changes any more by itself.
         crate::harness::until("everything has arrived", async || {
-            let deliveries = everything(&channel, &methods, &alpha).await.pop().unwrap();
-            let deliveries = deliveries["deliveries"].as_array().unwrap().clone();
-            deliveries.len() == 2 && deliveries.iter().all(|delivery| delivery["state"] == "DELIVERY_STATE_DELIVERED")
+            let seen = everything(&channel, &methods, &alpha).await;
+            let is_all = |list: &Value, state: &str| {
+                let mut items = list.as_array().unwrap().iter();
+                items.all(|item| item["state"] == state)
+            };
+            seen[4]["deliveries"].as_array().is_some_and(|deliveries| deliveries.len() == 2)
+                && is_all(&seen[4]["deliveries"], "DELIVERY_STATE_DELIVERED")
+                && is_all(&seen[2]["replays"], "REPLAY_STATE_DONE")
         })
         .await;
         let before = everything(&channel, &methods, &alpha).await;
