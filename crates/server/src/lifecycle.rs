@@ -18,7 +18,7 @@ use crate::{
     directory::Directory,
     engine::{Engine, Pace},
     http::{self, HttpError},
-    listener::{ListenError, Listener, TlsError},
+    listener::{ListenError, Listener, ListenerLimits, TlsError, TlsFiles},
     maintenance,
     watch::Watches,
 };
@@ -99,19 +99,7 @@ impl Server {
         let (keyring, gate) = admission(&config, &store).await?;
         // Bound before the node joins: a taken port must not leave a lease behind.
         let is_tls = config.tls.is_some();
-        let listener = Listener::bind(config.listen, config.listener, config.tls)
-            .await
-            .map_err(|error| match error {
-                ListenError::Tls(error) => StartError::Tls(error),
-                ListenError::Port(source) => StartError::Listen {
-                    address: config.listen,
-                    source,
-                },
-            })?;
-        let local_addr = listener.local_addr().map_err(|source| StartError::Listen {
-            address: config.listen,
-            source,
-        })?;
+        let (listener, local_addr) = bind(config.listen, config.listener, config.tls).await?;
 
         let registry = Arc::clone(&config.registry);
         let egress = Egress::new(Guard::with_resolver(config.egress, config.resolver))?;
@@ -163,7 +151,7 @@ impl Server {
             // What most command-line clients still speak.
             .add_service(gate.guard(reflection().build_v1alpha()?))
             .add_service(service);
-        let router = http::router(grpc, request_bytes_max, Arc::clone(&registry))?;
+        let router = http::router(grpc, request_bytes_max, Arc::clone(&registry), gate)?;
         let descriptors = [
             FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
@@ -247,12 +235,31 @@ impl Server {
     }
 }
 
+async fn bind(
+    address: SocketAddr,
+    limits: ListenerLimits,
+    tls: Option<TlsFiles>,
+) -> Result<(Listener, SocketAddr), StartError> {
+    let failed = |source| StartError::Listen { address, source };
+    let listener = match Listener::bind(address, limits, tls).await {
+        Ok(listener) => listener,
+        Err(ListenError::Tls(error)) => return Err(StartError::Tls(error)),
+        Err(ListenError::Port(source)) => return Err(failed(source)),
+    };
+    let local_addr = listener.local_addr().map_err(failed)?;
+    Ok((listener, local_addr))
+}
+
 /// Who may call. Refused when nobody could.
 async fn admission(config: &Config, store: &Store) -> Result<(Keyring, Gate), StartError> {
-    let is_local = config.listen.ip().is_loopback();
+    let lets_few_in = config.listen.ip().is_loopback()
+        || config
+            .tls
+            .as_ref()
+            .is_some_and(|tls| tls.client_authorities.is_some());
     let auth = config
         .auth
-        .unwrap_or(if is_local { Auth::None } else { Auth::Keys });
+        .unwrap_or(if lets_few_in { Auth::None } else { Auth::Keys });
     if auth == Auth::Keys && !store.has_live_key().await? {
         return Err(StartError::NoKey {
             address: config.listen,

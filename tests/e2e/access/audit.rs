@@ -44,7 +44,7 @@ on_both_stores! {
             overlap: None,
         };
         admin.rotate_secret(rotate).await.unwrap();
-        admin.delete_webhook(v1::DeleteWebhookRequest { id: id.clone() }).await.unwrap();
+        admin.delete_webhook(v1::DeleteWebhookRequest { id: id.clone(), ..v1::DeleteWebhookRequest::default() }).await.unwrap();
         let (key_id, _) = create_key(&mut admin, "short lived", &[v1::Scope::Read], "").await;
         let revoke = v1::RevokeKeyRequest { id: key_id.clone(), tenant: String::new() };
         admin.revoke_key(revoke).await.unwrap();

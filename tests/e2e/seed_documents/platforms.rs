@@ -141,7 +141,7 @@ on_both_stores! {
         assert!(reader.is_signed_for("generic", "whsec_abc123...", &delivery).await);
 
         // A log of its own, without the test, and events for nobody else.
-        let request = v1::DeleteWebhookRequest { id: webhook };
+        let request = v1::DeleteWebhookRequest { id: webhook, ..v1::DeleteWebhookRequest::default() };
         reader.client.delete_webhook(request).await.unwrap();
         let webhook = reader.register("Creating a webhook", "id", "hook_123").await;
         reader.place.replace(":id", &webhook);

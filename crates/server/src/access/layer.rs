@@ -11,12 +11,7 @@ use std::{
 use futures_util::future::Either;
 use hookwright_store::KeyText;
 use http::{HeaderMap, Request, Response, header::AUTHORIZATION};
-use tonic::{
-    Status,
-    body::Body,
-    server::NamedService,
-    transport::server::{TcpConnectInfo, TlsConnectInfo},
-};
+use tonic::{Status, body::Body, server::NamedService};
 use tower_service::Service;
 
 use super::{
@@ -24,6 +19,7 @@ use super::{
     keyring::Grant,
     permissions::{self, Permission},
 };
+use crate::listener::{ClientCertificate, Peer};
 
 /// Decides who may call what.
 #[derive(Clone, Debug)]
@@ -57,11 +53,21 @@ impl Gate {
         }
     }
 
+    /// The profile of the key that a request is sent with, if it has one that is good.
+    pub(crate) fn profile(&self, headers: &HeaderMap) -> Option<Arc<str>> {
+        let Auth::Keys = self.auth else { return None };
+        let grant = self.keyring.check(&key_of(headers).ok()?)?.ok()?;
+        grant.key.profile.clone()
+    }
+
     /// Who calls, if that can be told at once; else the key that is to be looked for.
-    fn admit(&self, call: Call, headers: &HeaderMap) -> Result<Result<Caller, Refusal>, KeyText> {
+    fn admit(&self, call: &Call, headers: &HeaderMap) -> Result<Result<Caller, Refusal>, KeyText> {
         let Auth::Keys = self.auth else {
             let limits = self.keyring.default_limits();
-            let name = Arc::clone(&self.anonymous);
+            let name = match &call.certificate {
+                Some(certificate) => certificate.subject.as_str().into(),
+                None => Arc::clone(&self.anonymous),
+            };
             return Ok(Ok(Caller::anonymous(name, limits, call.needs.method, call.peer)));
         };
         let text = match key_of(headers) {
@@ -76,25 +82,24 @@ impl Gate {
 }
 
 /// What is called, and from where.
-#[derive(Clone, Copy)]
 struct Call {
     needs: Permission,
     peer: Option<SocketAddr>,
+    /// That of mutual TLS.
+    certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl Call {
     fn of<B>(request: &Request<B>) -> Self {
-        let tcp = request.extensions().get::<TcpConnectInfo>();
-        let tls = request.extensions().get::<TlsConnectInfo<TcpConnectInfo>>();
+        let peer = request.extensions().get::<Peer>();
         Self {
             needs: permissions::needed(request.uri().path()),
-            peer: tcp
-                .or_else(|| tls.map(TlsConnectInfo::get_ref))
-                .and_then(TcpConnectInfo::remote_addr),
+            peer: peer.map(|peer| peer.address),
+            certificate: peer.and_then(|peer| peer.certificate.clone()),
         }
     }
 
-    fn permitted(self, grant: Arc<Grant>) -> Result<Caller, Refusal> {
+    fn permitted(&self, grant: Arc<Grant>) -> Result<Caller, Refusal> {
         let Permission { method, scopes } = self.needs;
         if !grant.key.scopes.meets(scopes) {
             return Err(Refusal::ScopeMissing(scopes));
@@ -136,7 +141,7 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let call = Call::of(&request);
-        match self.gate.admit(call, request.headers()) {
+        match self.gate.admit(&call, request.headers()) {
             Ok(Ok(caller)) => {
                 request.extensions_mut().insert(caller);
                 Either::Left(self.inner.call(request))

@@ -34,6 +34,8 @@ use prost_reflect::{DescriptorError, DescriptorPool};
 use tonic::service::Routes as GrpcRoutes;
 use tonic_web::GrpcWebLayer;
 
+use crate::access::Gate;
+
 use self::{
     behavior::Behaviors,
     dialect::Dialects,
@@ -98,13 +100,14 @@ pub(crate) fn router(
     grpc: GrpcRoutes,
     body_bytes_max: usize,
     registry: Arc<Registry>,
+    gate: Gate,
 ) -> Result<axum::Router, HttpError> {
     let contract = Contract::read()?;
     let pages = pages::pages(contract.openapi().to_string().into());
     let grpc = grpc.prepare().into_axum_router();
     let dialects = Dialects::new(registry);
     let (routes, forms) = (contract.routes, contract.forms);
-    let transcoder = Transcoder::new(grpc.clone(), routes, forms, dialects, body_bytes_max);
+    let transcoder = Transcoder::new(grpc.clone(), gate, routes, forms, dialects, body_bytes_max);
     Ok(grpc
         .layer(GrpcWebLayer::new())
         .merge(pages)

@@ -24,6 +24,7 @@ use super::{
     request::{self, Sent},
     routes::{Found, Route, Routes},
 };
+use crate::access::Gate;
 
 /// Answers whatever is no gRPC call.
 #[derive(Clone, Debug)]
@@ -32,6 +33,7 @@ pub(super) struct Transcoder(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     grpc: axum::Router,
+    gate: Gate,
     routes: Routes,
     forms: Forms,
     dialects: Dialects,
@@ -41,6 +43,7 @@ struct Inner {
 impl Transcoder {
     pub(super) fn new(
         grpc: axum::Router,
+        gate: Gate,
         routes: Routes,
         forms: Forms,
         dialects: Dialects,
@@ -48,6 +51,7 @@ impl Transcoder {
     ) -> Self {
         Self(Arc::new(Inner {
             grpc,
+            gate,
             routes,
             forms,
             dialects,
@@ -85,9 +89,10 @@ impl Service<Request<Body>> for Transcoder {
 
 impl Inner {
     async fn serve(&self, parts: Parts, body: Body) -> Result<Response, Problem> {
+        let key_profile = self.gate.profile(&parts.headers);
         let asked = self
             .dialects
-            .asked(&parts)
+            .asked(&parts, key_profile.as_deref())
             .map_err(|fault| Problem::of_faults(vec![fault]))?;
         let answer = self.transcode(&asked, parts, body).await;
         answer.map_err(|problem| problem.in_words(|place| asked.place(place)))

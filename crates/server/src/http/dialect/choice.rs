@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hookwright_core::Registry;
-use http::{HeaderMap, HeaderName, Method, request::Parts};
+use http::{HeaderName, Method, request::Parts};
 use url::form_urlencoded;
 
 use super::{Asked, Dialect};
@@ -37,8 +37,8 @@ impl Dialects {
         Self { registry, by_name }
     }
 
-    /// Reads the head of a request.
-    pub(in crate::http) fn asked(&self, parts: &Parts) -> Result<Asked, Fault> {
+    /// Reads the head of a request. `key_profile` is that of the key that it was sent with.
+    pub(in crate::http) fn asked(&self, parts: &Parts, key_profile: Option<&str>) -> Result<Asked, Fault> {
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
         let own = self.by_path(path);
         let path = own.as_ref().map_or(path, |(_, path)| path).to_owned();
@@ -62,7 +62,7 @@ impl Dialects {
         } else if let Some((dialect, _)) = own {
             Some(dialect)
         } else {
-            self.of_key(&parts.headers)
+            key_profile.and_then(|name| self.by_name.get(name).cloned())
         };
         if in_query.is_some() {
             asked.query = without_parameter(query);
@@ -89,12 +89,6 @@ impl Dialects {
             Ok(profile) => Ok(self.by_name.get(&profile.name).cloned()),
             Err(unknown) => Err(Fault::new(place, "UNKNOWN_PROFILE", unknown.to_string())),
         }
-    }
-
-    /// The dialect of whom the key belongs to. Keys have no profile yet.
-    #[expect(clippy::unused_self, reason = "will look the profile of the request's key up")]
-    fn of_key(&self, _: &HeaderMap) -> Option<Arc<Dialect>> {
-        None
     }
 }
 

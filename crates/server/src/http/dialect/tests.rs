@@ -404,7 +404,7 @@ fn pages_have_the_wrapper_of_the_platform() {
 fn asked(request: &Request<()>) -> Result<(Option<String>, String, String, String), String> {
     let dialects = Dialects::new(Arc::new(Registry::builtin()));
     let (parts, ()) = request.clone().into_parts();
-    let asked = dialects.asked(&parts).map_err(|fault| fault.description)?;
+    let asked = dialects.asked(&parts, None).map_err(|fault| fault.description)?;
     let name = asked.dialect.map(|dialect| dialect.profile.name.clone());
     Ok((name, asked.method.to_string(), asked.path, asked.query))
 }
@@ -499,7 +499,7 @@ fn a_client_is_led_on_by_the_path_that_it_came_by() {
         let (parts, ()) = Request::post(uri).body(()).unwrap().into_parts();
         let mut headers = http::HeaderMap::new();
         headers.insert("location", "/v1/webhooks/whk_1".parse().unwrap());
-        dialects.asked(&parts).unwrap().lead_back(&mut headers);
+        dialects.asked(&parts, None).unwrap().lead_back(&mut headers);
         assert_eq!(headers["location"], location);
     }
 }

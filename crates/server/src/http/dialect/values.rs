@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::http::fault::Fault;
 
 /// What a duration of the protocol can hold: about 10,000 years. The bounds of a setting are checked where it is set.
-const DURATION_MAX: Duration = Duration::from_secs(315_576_000_000);
+const DURATION_MAX: Duration = Duration::from_hours(87_660_000);
 
 pub(super) fn text(name: &str, value: &Value) -> Result<String, Fault> {
     value
