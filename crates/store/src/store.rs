@@ -44,11 +44,12 @@ impl FromStr for StoreAddress {
 }
 
 impl fmt::Display for StoreAddress {
-    /// Without user and password.
+    /// Without user and password, which may be in the query too.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Postgres(url) => {
                 let (scheme, rest) = url.split_once("://").unwrap_or(("postgres", url));
+                let rest = rest.split_once('?').map_or(rest, |(rest, _)| rest);
                 write!(
                     f,
                     "{scheme}://{}",
@@ -486,4 +487,27 @@ fn rest_of_event(event: EventId, destinations: Vec<WebhookId>, after: Option<Del
         .skip(done)
         .map(|webhook| DeliveryId { event, webhook })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_what_is_secret_in_it() {
+        for (url, shown) in [
+            ("postgres://me:s3cret@db:5432/hooks", "postgres://db:5432/hooks"),
+            ("postgres:///hooks?host=/run&password=s3cret", "postgres:///hooks"),
+            (
+                "postgresql://me@db/hooks?password=s3c@ret",
+                "postgresql://db/hooks",
+            ),
+        ] {
+            let address: StoreAddress = url.parse().unwrap();
+            assert_eq!(
+                (address.to_string(), format!("{address:?}")),
+                (shown.to_owned(), shown.to_owned())
+            );
+        }
+    }
 }

@@ -82,6 +82,7 @@ fn requests(method: &str, of: &Belongings) -> Vec<Value> {
             json!({ "webhookId": of.webhook }),
             json!({ "state": "DELIVERY_STATE_DELIVERED" }),
         ],
+        "WatchDeliveries" => vec![json!({}), json!({ "webhookId": of.webhook })],
         "GetDelivery" | "CancelDelivery" | "ReplayDelivery" => vec![json!({ "id": of.delivery })],
         "CreateReplay" => vec![
             json!({ "filter": { "webhookId": of.webhook, "states": ["DELIVERY_STATE_DELIVERED"] }, "dryRun": true }),

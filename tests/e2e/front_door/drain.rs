@@ -66,8 +66,8 @@ async fn what_is_under_way_is_answered_and_what_is_idle_is_closed() {
     assert!(idle.read(&mut [0; 4_096]).await.unwrap() > 0);
     let mut silent = TcpStream::connect(address).await.unwrap();
     let mut slow = TcpStream::connect(address).await.unwrap();
-    let head = "POST /hookwright.v1.WebhookService/Publish HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\n\
-                content-length: 5\r\nexpect: 100-continue\r\n\r\n";
+    let head = "POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
+                content-length: 2\r\nexpect: 100-continue\r\n\r\n";
     slow.write_all(head.as_bytes()).await.unwrap();
     // It has been read, and its body is waited for.
     assert!(slow.read(&mut [0; 4_096]).await.unwrap() > 0);
@@ -87,7 +87,7 @@ async fn what_is_under_way_is_answered_and_what_is_idle_is_closed() {
     .await;
     body.send_data(Bytes::from_static(b"\0\0\0\0\0"), true).unwrap();
     assert_eq!(reason(&status(answer.await.unwrap().headers())), "MISSING_FIELD");
-    slow.write_all(b"\0\0\0\0\0").await.unwrap();
+    slow.write_all(b"{}").await.unwrap();
     let said = String::from_utf8(until_closed(&mut slow).await).unwrap();
     assert!(said.contains("connection: close\r\n"), "{said}");
     drop(requests);
@@ -104,7 +104,7 @@ async fn who_does_not_end_is_cut_off_after_the_grace() {
     config.grace = Duration::from_millis(200);
     let (server, _client) = start_with(config).await;
     let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
-    let head = "POST /hookwright.v1.WebhookService/Publish HTTP/1.1\r\nhost: a\r\ncontent-type: application/grpc\r\n\
+    let head = "POST /v1/events HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n\
                 content-length: 5\r\n\r\n";
     stream.write_all(head.as_bytes()).await.unwrap();
     server.stop().await.unwrap();

@@ -67,7 +67,7 @@ on_both_stores! {
         let reason = async |method: &str, body: &str| send(address, method, &path, body).await.reason(400);
         assert_eq!(reason("PATCH", "{}").await, "EMPTY_UPDATE_MASK");
         assert_eq!(reason("PATCH", r#"{"profile": "filedgr"}"#).await, "INVALID_UPDATE_MASK");
-        assert_eq!(reason("PUT", "{}").await, "INVALID_URL");
+        assert_eq!(reason("PUT", "{}").await, "MISSING_FIELD");
         assert_eq!(reason("PATCH", r#"{"id": "whk_other", "name": "x"}"#).await, "CONFLICTING_FIELDS");
         server.stop().await.unwrap();
     }

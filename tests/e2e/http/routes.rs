@@ -42,7 +42,9 @@ async fn every_route_of_the_document_answers() {
             let path = path
                 .replace("{id}", &webhook)
                 .replace("{webhookId}", &webhook)
-                .replace("{name}", "none");
+                .replace("{name}", "none")
+                .replace("{tenant.name}", "none")
+                .replace("{tenantName}", "none");
             let example = &operation["requestBody"]["content"]["application/json"]["example"];
             let body = if example.is_null() {
                 String::new()
@@ -69,6 +71,7 @@ async fn every_route_of_the_document_answers() {
                     | "MISSING_FIELD"
                     | "BLOCKED_ADDRESS"
                     | "INVALID_EVENT_TYPE"
+                    | "TENANT_NOT_FOUND"
             );
             assert!(is_expected, "{method} {path}: {told} {reason} {:?}", answer.body);
         }

@@ -22,7 +22,7 @@ use crate::{
 
 #[derive(Debug, Args)]
 #[command(
-    group = ArgGroup::new("key").required(true).args(["profile", "scheme", "webhook"]),
+    group = ArgGroup::new("signed_by").required(true).args(["profile", "scheme", "webhook"]),
     after_help = "Examples:\n  \
                   hookwright verify --profile filedgr --secret \"$SECRET\" -H \"X-Filedgr-Signature: 5ff1…\" \\\n      --body @request.json\n  \
                   hookwright verify --scheme stripe --secret \"$SECRET\" -H \"Stripe-Signature: t=…,v1=…\" \\\n      --body @request.json\n  \

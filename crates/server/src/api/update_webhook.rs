@@ -104,6 +104,14 @@ fn same_profile(paths: &mut Vec<String>, wanted: &str, current: &str) -> Result<
             format!("it is {current} and cannot be changed; register another webhook"),
         ));
     }
+    let names_it = paths.iter().any(is_profile);
     paths.retain(|path| !is_profile(path));
+    if names_it && paths.is_empty() && wanted.is_empty() {
+        return Err(Violation::new(
+            "update_mask",
+            Reason::InvalidUpdateMask,
+            "profile cannot be changed; register another webhook",
+        ));
+    }
     Ok(())
 }

@@ -33,6 +33,11 @@ pub(super) fn message(route: &Route, sent: Sent<'_>, forms: &Forms) -> Result<Dy
     match &route.body {
         BodyOf::Nothing => {}
         BodyOf::Request => reader.members(&mut message, body, ""),
+        BodyOf::Field(field) if matches!(sent.body.trim(), "" | "null") => reader.faults.push(Fault::new(
+            field.name(),
+            "MISSING_FIELD",
+            "it is what the body says, and there is none",
+        )),
         BodyOf::Field(field) => reader.field(&mut message, field, body, ""),
     }
     for (fields, value) in route.parameters.iter().zip(sent.path) {

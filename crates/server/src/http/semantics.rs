@@ -30,7 +30,22 @@ const EMPTY: Semantics = Semantics {
     ..USUAL
 };
 
+const CREATED: Semantics = Semantics {
+    success: StatusCode::CREATED,
+    ..USUAL
+};
+
 const SPECIAL: &[(&str, Semantics)] = &[
+    ("CreateKey", CREATED),
+    ("CreateTenant", CREATED),
+    (
+        "UpdateTenant",
+        Semantics {
+            mask: Some("update_mask"),
+            ..USUAL
+        },
+    ),
+    ("DeleteTenant", EMPTY),
     (
         "Register",
         Semantics {

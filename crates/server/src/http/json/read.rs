@@ -223,6 +223,17 @@ fn check_spelling(field: &FieldDescriptor, json: &str) -> Result<(), String> {
             Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Float | Kind::Double if is_text(text) => {
                 return Err(String::from("a number is expected"));
             }
+            // A number that is too large would be taken for the largest one.
+            Kind::Uint64 | Kind::Fixed64 if !is_text(text) && text.parse::<u64>().is_err() => {
+                return Err(format!("a whole number from 0 to {} is expected", u64::MAX));
+            }
+            Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 if !is_text(text) && text.parse::<i64>().is_err() => {
+                return Err(format!(
+                    "a whole number from {} to {} is expected",
+                    i64::MIN,
+                    i64::MAX
+                ));
+            }
             _ => {}
         }
     }

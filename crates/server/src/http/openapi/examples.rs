@@ -42,6 +42,12 @@ const REQUESTS: &[(&str, &str)] = &[
             "body": "Hello, World!"}"#,
     ),
     (
+        "CreateKey",
+        r#"{"key": {"name": "billing", "scopes": ["SCOPE_PUBLISH"]}, "timeToLive": "7776000s"}"#,
+    ),
+    ("UpdateTenant", r#"{"quotas": {"webhooks": 200}}"#),
+    ("CreateTenant", r#"{"name": "acme", "quotas": {"webhooks": 100}}"#),
+    (
         "CreateReplay",
         r#"{"filter": {"states": ["DELIVERY_STATE_DEAD"]}, "dryRun": true}"#,
     ),

@@ -133,9 +133,9 @@ impl Schemas<'_> {
             // JavaScript's numbers are too small for these, so answers have them as text.
             Kind::Uint64 | Kind::Fixed64 => json!({
                 "type": ["string", "integer"],
-                "pattern": "^[0-9]{1,19}$",
+                "pattern": "^[0-9]{1,20}$",
                 "minimum": 0,
-                "maximum": i64::MAX,
+                "maximum": u64::MAX,
             }),
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => json!({
                 "type": ["string", "integer"],
@@ -212,14 +212,17 @@ fn or_null(mut schema: Value) -> Value {
     schema
 }
 
-/// Of the fields of a `oneof` only one can be there.
+/// Of the fields of a `oneof` only one can be there. `null` is as good as not.
 fn exclusions(message: &MessageDescriptor) -> Vec<Value> {
     let mut exclusions = Vec::new();
     for oneof in message.oneofs().filter(|oneof| !oneof.is_synthetic()) {
         let names: Vec<String> = oneof.fields().map(|field| field.json_name().to_owned()).collect();
         for (index, one) in names.iter().enumerate() {
             for other in &names[index + 1..] {
-                exclusions.push(json!({ "not": { "required": [one, other] } }));
+                let there = json!({ "not": { "type": "null" } });
+                exclusions.push(json!({
+                    "not": { "required": [one, other], "properties": { one: there, other: there } },
+                }));
             }
         }
     }
