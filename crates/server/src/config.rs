@@ -19,7 +19,7 @@ pub struct Config {
     pub listener: ListenerLimits,
     /// Where the data is.
     pub store: StoreAddress,
-    /// Who may call. None decides by the address: whoever has a key where others can reach it, everybody on loopback.
+    /// Who may call. None decides by who can reach it: everybody on loopback or with mutual TLS, else whoever has a key.
     pub auth: Option<Auth>,
     /// How much tenants may have that have no quotas of their own.
     pub quotas: Quotas,
