@@ -36,6 +36,7 @@ use tonic_web::GrpcWebLayer;
 
 use crate::access::Gate;
 
+pub(crate) use self::problem::Problem;
 use self::{
     behavior::Behaviors,
     dialect::Dialects,

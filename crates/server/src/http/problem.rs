@@ -12,7 +12,7 @@ use super::fault::Fault;
 
 /// A request that was not carried out.
 #[derive(Debug)]
-pub(super) struct Problem {
+pub(crate) struct Problem {
     pub(super) status: StatusCode,
     /// Stable, as in `google.rpc.ErrorInfo`.
     pub(super) reason: Cow<'static, str>,
@@ -55,7 +55,7 @@ struct Document<'a> {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, reason: &'static str, detail: impl Into<String>) -> Self {
         Self {
             status,
             reason: Cow::Borrowed(reason),
@@ -151,7 +151,7 @@ impl Problem {
         problem
     }
 
-    pub(super) fn into_response(self) -> Response {
+    pub(crate) fn into_response(self) -> Response {
         let document = Document {
             r#type: format!(
                 "{}/blob/main/docs/errors.md#{}",

@@ -7,7 +7,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-use crate::api::{DOMAIN, RETRY_DELAY};
+use crate::{
+    api::{DOMAIN, RETRY_DELAY},
+    http::Problem,
+};
 
 /// Why a request is not answered by the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,21 +81,8 @@ impl Refusal {
     }
 
     fn problem(self) -> Response<Body> {
-        let status = self.http_status();
-        let problem = serde_json::json!({
-            "type": "about:blank",
-            "title": status.canonical_reason(),
-            "status": status.as_u16(),
-            "detail": self.message(),
-            "reason": self.reason(),
-        });
-        let mut answer = Response::new(Body::from(problem.to_string()));
-        *answer.status_mut() = status;
+        let mut answer = Problem::new(self.http_status(), self.reason(), self.message()).into_response();
         let headers = answer.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
         match self {
             Self::Overloaded => {
                 headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_DELAY.as_secs()));
