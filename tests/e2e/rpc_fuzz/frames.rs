@@ -154,23 +154,35 @@ impl BadRequest {
         }
     }
 
-    /// Whether gRPC says that this is answered with `INTERNAL`.
-    pub(super) fn is_framing(&self) -> bool {
-        self.is_framing
+    /// What its answer may be.
+    pub(super) fn allows(&self) -> Allowed {
+        Allowed {
+            internal: self.is_framing,
+            deadline: self.request.headers().contains_key("grpc-timeout"),
+        }
     }
 }
 
-/// What may be answered. `is_framing` says whether it was the envelope that was bad.
-pub(super) fn judge(answer: &Answer, is_framing: bool) -> Result<(), String> {
+/// What a service may say that would be its fault otherwise.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Allowed {
+    /// Of a broken envelope, and of a compression that is not there, gRPC itself wants `INTERNAL`.
+    internal: bool,
+    /// That the answer was not there in the time that the caller gives.
+    deadline: bool,
+}
+
+pub(super) fn judge(answer: &Answer, allowed: Allowed) -> Result<(), String> {
     match answer {
         Answer::Grpc(status) => match status.code() {
-            // Of a broken envelope, and of a compression that is not there, gRPC itself says so.
-            Code::Internal if is_framing => Ok(()),
+            Code::Internal if allowed.internal => Ok(()),
+            Code::DeadlineExceeded if !allowed.deadline => Err(format!("{status:?}")),
             Code::Unknown | Code::Internal | Code::DataLoss | Code::Unavailable => Err(format!("{status:?}")),
             _ => Ok(()),
         },
         Answer::Http(200) => Err(String::from("200 without a gRPC status")),
         Answer::Http(400..=499) => Ok(()),
+        Answer::Http(504) if allowed.deadline => Ok(()),
         Answer::Http(status) => Err(format!("HTTP status {status}")),
         Answer::Ended(error) if error.reason() == Some(Reason::INTERNAL_ERROR) => Err(format!("{error:?}")),
         Answer::Ended(_) => Ok(()),

@@ -25,11 +25,11 @@ pub(super) async fn run(database: &Database, seed: u64, rounds: usize, threads: 
             for _ in 0..random.random_range(1..=REQUESTS_OF_A_CONNECTION) {
                 let method = methods.choose(&mut random).unwrap();
                 let bad = BadRequest::generate(&mut random, method, address);
-                let (shown, is_framing) = (format!("{bad:.300?}"), bad.is_framing());
+                let (shown, allowed) = (format!("{bad:.300?}"), bad.allows());
                 let Some(answer) = connection.send(bad).await else {
                     continue;
                 };
-                if let Err(problem) = frames::judge(&answer, is_framing) {
+                if let Err(problem) = frames::judge(&answer, allowed) {
                     panic!("{problem}\n{shown:.2000}\n{}", hint());
                 }
                 if matches!(answer, frames::Answer::Ended(_)) {
