@@ -75,7 +75,7 @@ pub struct Server {
     alerts: Alerts,
     health: HealthReporter,
     stop_listening: CancellationToken,
-    streams: TaskTracker,
+    calls: TaskTracker,
     listener: JoinHandle<()>,
     maintenance: JoinHandle<()>,
     holds: JoinHandle<()>,
@@ -132,7 +132,7 @@ impl Server {
             },
             stop_listening.clone(),
         );
-        let streams = service.streams();
+        let calls = service.calls();
         // What is a little too large is refused with the name of the field. What is far too large is not even read.
         let largest = config.payload_bytes_max.max(config.verify_bytes_max);
         let request_bytes_max = largest * 2 + REQUEST_OVERHEAD_BYTES;
@@ -157,7 +157,8 @@ impl Server {
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
-        let listener = tokio::spawn(listener.serve(router, &descriptors, stop_listening.clone())?);
+        let listener =
+            tokio::spawn(listener.serve(router, &descriptors, calls.clone(), stop_listening.clone())?);
         let upkeep = tokio::spawn(upkeep::run(
             keyring,
             store.clock().clone(),
@@ -178,7 +179,7 @@ impl Server {
             alerts,
             health,
             stop_listening,
-            streams,
+            calls,
             listener,
             maintenance,
             holds,
@@ -221,9 +222,10 @@ impl Server {
             listener.abort();
             let _ = listener.await;
         }
-        // They have ended with their connections, but for what a caller still sends that takes no note of the end.
-        self.streams.close();
-        let _ = tokio::time::timeout(self.grace, self.streams.wait()).await;
+        // They end with their connections, or a little later: streams that a caller still sends on without taking note of the
+        // end, and tasks that have answered and not yet let go of the store, which the next start may want to itself.
+        self.calls.close();
+        let _ = tokio::time::timeout(self.grace, self.calls.wait()).await;
         // Before the engine, which they publish through.
         self.alerts.stop(self.grace).await;
         // Ends by the same token; a step of retention that is under way is let finish.

@@ -79,7 +79,7 @@ pub(crate) struct Service {
     verify_rate: VerifyRate,
     /// Memory for the events of all streams, in KiB.
     streamed: Arc<Semaphore>,
-    streams: TaskTracker,
+    calls: TaskTracker,
     /// Ends streams, which would otherwise last as long as their callers like.
     stop: CancellationToken,
 }
@@ -124,14 +124,14 @@ impl Service {
             limits,
             verify_rate: VerifyRate::new(limits.verify_per_second),
             streamed: Arc::new(Semaphore::new(publish_stream::STREAMED_KIB_MAX)),
-            streams: TaskTracker::new(),
+            calls: TaskTracker::new(),
             stop,
         }
     }
 
-    /// The streams that are open. They end soon after the service is told to stop.
-    pub(crate) fn streams(&self) -> TaskTracker {
-        self.streams.clone()
+    /// What is done for callers beside the tasks of their connections. It ends soon after the service is told to stop.
+    pub(crate) fn calls(&self) -> TaskTracker {
+        self.calls.clone()
     }
 
     /// The store for changes that this caller makes.

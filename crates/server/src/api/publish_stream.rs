@@ -59,8 +59,8 @@ pub(super) fn start(
     requests: Streaming<v1::PublishStreamRequest>,
 ) -> Answers {
     let (answers, answered) = mpsc::channel(ANSWERS_MAX);
-    let streams = service.streams.clone();
-    streams.spawn(run(service, caller, requests, answers));
+    let calls = service.calls.clone();
+    calls.spawn(run(service, caller, requests, answers));
     Answers(answered)
 }
 

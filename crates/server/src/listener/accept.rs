@@ -8,7 +8,7 @@ use tokio::{
     task::JoinSet,
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     connection::{self, Serving},
@@ -65,18 +65,20 @@ impl Listener {
 
     /// Serves until `stop`, and then until the last connection has ended. Dropping it ends them at once.
     ///
-    /// `descriptors` are those of the gRPC services in the router.
+    /// `descriptors` are those of the gRPC services in the router. The tasks of `calls` have the router, and may end a little
+    /// after their connections.
     pub(crate) fn serve(
         self,
         router: Router,
         descriptors: &[&[u8]],
+        calls: TaskTracker,
         stop: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, prost::DecodeError> {
         let serving = Serving {
             // Now, not with each connection: it puts the routes into the form in which they are looked up.
             router: router.with_state(()),
             gate: Arc::new(Gate::new(&self.limits, descriptors)?),
-            http: Arc::new(connection::http(&self.limits)),
+            http: Arc::new(connection::http(&self.limits, calls)),
             limits: self.limits,
             stop,
         };
@@ -176,7 +178,84 @@ impl Trouble {
 
 #[cfg(test)]
 mod tests {
+    use std::{
+        pin::Pin,
+        sync::{Mutex, mpsc},
+        task::{Context, Poll},
+    };
+
+    use axum::{body::Body, routing::get};
+    use http::Request;
+    use http_body_util::BodyExt as _;
+    use hyper::body::{Bytes, Frame};
+    use hyper_util::rt::{TokioExecutor, TokioIo};
+
     use super::*;
+
+    /// Says a word, and does not let go of what it has until it is told to.
+    struct Lingering {
+        word: Option<Bytes>,
+        told: Mutex<mpsc::Receiver<()>>,
+    }
+
+    impl hyper::body::Body for Lingering {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+            Poll::Ready(self.word.take().map(|word| Ok(Frame::data(word))))
+        }
+    }
+
+    impl Drop for Lingering {
+        fn drop(&mut self) {
+            let told = &self.told;
+            tokio::task::block_in_place(|| told.lock().unwrap().recv().unwrap());
+        }
+    }
+
+    /// What is answered may still be held by the task that answered. A store that it keeps open could not be opened by the
+    /// next start.
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_call_counts_until_its_task_has_let_go() {
+        let (tell, told) = mpsc::channel();
+        let body = Arc::new(Mutex::new(Some(Lingering {
+            word: Some(Bytes::from_static(b"word")),
+            told: Mutex::new(told),
+        })));
+        let answer = async move || Body::new(body.lock().unwrap().take().unwrap());
+        let router = Router::new().route("/", get(answer));
+        let (calls, stop) = (TaskTracker::new(), CancellationToken::new());
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), ListenerLimits::default(), None)
+            .await
+            .unwrap();
+        let address = listener.local_addr().unwrap();
+        let serving = tokio::spawn(listener.serve(router, &[], calls.clone(), stop.clone()).unwrap());
+
+        let stream = TcpStream::connect(address).await.unwrap();
+        let (mut requests, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream))
+                .await
+                .unwrap();
+        let connection = tokio::spawn(connection);
+        let request = Request::get(format!("http://{address}/"))
+            .body(String::new())
+            .unwrap();
+        let answer = requests.send_request(request).await.unwrap();
+        assert_eq!(answer.collect().await.unwrap().to_bytes(), "word");
+        drop(requests);
+        connection.await.unwrap().unwrap();
+        stop.cancel();
+        serving.await.unwrap();
+
+        calls.close();
+        assert_eq!(calls.len(), 1);
+        tell.send(()).unwrap();
+        calls.wait().await;
+    }
 
     /// The log would fill the disk while the node is flooded.
     #[tokio::test(start_paused = true)]

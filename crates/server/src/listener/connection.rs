@@ -4,12 +4,12 @@ use std::{convert::Infallible, future::Future, pin::Pin, sync::Arc, time::Durati
 
 use axum::Router;
 use http::{Request, Response};
-use hyper::{body::Incoming, service::Service};
+use hyper::{body::Incoming, rt::Executor, service::Service};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     activity::{Activity, Verdict},
@@ -47,13 +47,27 @@ pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) gate: Arc<Gate>,
     pub(super) limits: Arc<ListenerLimits>,
-    pub(super) http: Arc<Builder<TokioExecutor>>,
+    pub(super) http: Arc<Builder<Tracked>>,
     pub(super) stop: CancellationToken,
 }
 
+/// Runs the calls of HTTP/2 connections where one can wait for their end: a connection may end before the tasks of its
+/// calls do, and until then those keep the store open.
+#[derive(Clone)]
+pub(super) struct Tracked(TaskTracker);
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    fn execute(&self, call: F) {
+        self.0.spawn(call);
+    }
+}
+
 /// How HTTP is spoken within these limits.
-pub(super) fn http(limits: &ListenerLimits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+pub(super) fn http(limits: &ListenerLimits, calls: TaskTracker) -> Builder<Tracked> {
+    let mut builder = Builder::new(Tracked(calls));
     builder
         .http1()
         // Ours ends heads that come too slowly, and lets connections be idle for longer than that.
