@@ -1,13 +1,14 @@
 //! Failed deliveries are tried again, when the schedule says and never before.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use hookwright_proto::v1;
 use hookwright_store::{Clock, Timestamp};
+use tokio::sync::Notify;
 
 use crate::harness::{
-    Answer, Database, Receiver, delivery_when, on_both_stores, publish, register, start, start_with_clock,
-    webhook,
+    Answer, Database, Receiver, deliveries_when, delivery_when, on_both_stores, publish, register, start,
+    start_with_clock, webhook,
 };
 
 fn micros(moment: Option<&pbjson_types::Timestamp>) -> i64 {
@@ -59,6 +60,33 @@ on_both_stores! {
         assert_eq!(dead.iter().map(|delivery| &delivery.event_id).collect::<Vec<_>>(), [&event]);
         receiver.next().await;
         receiver.next().await;
+        assert!(receiver.rest().is_empty());
+        server.stop().await.unwrap();
+    }
+
+    /// A node that attempts something for long would keep the retries of its share of tenants from every other node: no row
+    /// of that share may be due while it does.
+    async fn an_attempt_that_takes_long_leaves_no_row_that_is_due(database: &Database) {
+        let now = Timestamp::from_unix_micros(1_800_000_000_000_000);
+        let (server, mut client) = start_with_clock(database, &Clock::manual(now)).await;
+        let mut receiver = Receiver::start().await;
+        let held = Arc::new(Notify::new());
+        receiver.will_answer([Answer::Status(500), Answer::Held(Arc::clone(&held))]);
+        let timeout = Duration::from_secs(30);
+        let slow = v1::Webhook { timeout: Some(timeout.into()), ..webhook(receiver.url(), "generic", &[Duration::ZERO]) };
+        register(&mut client, slow).await;
+        let event = publish(&mut client, "user.created", "{}").await;
+        receiver.next().await;
+        receiver.next().await;
+        let over = (now.unix_micros() / 1_000_000).cast_unsigned() + 25;
+        deliveries_when(&mut client, &event, |delivery| {
+            let due = delivery.next_attempt_time.as_ref();
+            due.is_some_and(|due| due.seconds.cast_unsigned() >= over)
+        })
+        .await;
+        held.notify_one();
+        let found = delivery_when(&mut client, &event, v1::DeliveryState::Delivered).await;
+        assert_eq!(found.attempts.len(), 2);
         assert!(receiver.rest().is_empty());
         server.stop().await.unwrap();
     }

@@ -27,8 +27,8 @@ use super::{
 };
 use crate::directory::{Directory, LiveWebhook};
 
-/// An attempt that takes longer gets a retry row, so that it does not hold the node's low-water mark back: a recovery
-/// has to look at everything above the mark.
+/// An attempt that takes longer is parked: it has a retry row that is due when it is over. So it does not hold the node's
+/// low-water mark back, above which a recovery has to look at everything, nor its lane, which another node may wait for.
 const PARK_AFTER: Duration = Duration::from_secs(5);
 /// How long after its deadline a parked attempt may need until its result is stored.
 const PARK_MARGIN: Duration = Duration::from_secs(10);
@@ -247,7 +247,7 @@ impl AttemptContext {
         let deadline = exchange.timeout;
         // In a box: each function around it would move it, and it is large.
         let mut running = Box::pin(live.send(exchange));
-        if job.origin == Origin::Publish && deadline > PARK_AFTER {
+        if deadline > PARK_AFTER {
             tokio::select! {
                 biased;
                 result = &mut running => return Some(result),

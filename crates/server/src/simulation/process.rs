@@ -348,10 +348,17 @@ impl Process {
             let is_open = |one: &(TenantId, Delivery)| {
                 matches!(one.1.state, DeliveryState::Scheduled(_) | DeliveryState::Leased)
             };
-            if !deliveries.iter().any(is_open) && !self.replays_run().await {
+            // What a paused webhook has under way is held already, as far as the store knows.
+            if !deliveries.iter().any(is_open) && !self.attempts_run() && !self.replays_run().await {
                 return;
             }
         }
+    }
+
+    fn attempts_run(&self) -> bool {
+        (0..self.world.scenario().webhooks.len())
+            .filter_map(|place| self.directory.webhook(self.webhook(place).1))
+            .any(|live| live.gauge.snapshot().in_flight > 0)
     }
 
     async fn replays_run(&self) -> bool {
