@@ -15,6 +15,7 @@ use crate::{
     journal::JournalRows,
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
+    registration::{Inserted, Registered},
     replay::Batch,
     sealing::Sealer,
     sqlite::Sqlite,
@@ -92,8 +93,12 @@ impl Engine {
     both!(tenants_changed_since(version: i64) -> Vec<(TenantId, i64)>);
     both!(tenant_webhooks(tenant: TenantId, now: Timestamp) -> TenantWebhooks);
     both!(
-        /// False when the tenant has `max` webhooks.
-        insert_webhook(webhook: &Webhook, secrets: &[Secret], max: Option<u32>, entry: &AuditEntry) -> bool);
+        /// `TooMany` when the tenant has `max` webhooks.
+        insert_webhook(webhook: &Webhook, secrets: &[Secret], key: Option<&str>, max: Option<u32>, entry: &AuditEntry)
+            -> Inserted);
+    both!(
+        /// What was registered with this key.
+        registered(tenant: TenantId, key: &str) -> Option<Registered>);
     both!(webhook(tenant: TenantId, id: WebhookId) -> Option<Webhook>);
     both!(webhooks_before(tenant: TenantId, before: WebhookId, limit: usize) -> Vec<Webhook>);
     both!(

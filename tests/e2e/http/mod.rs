@@ -1,6 +1,6 @@
 //! The service over HTTP/JSON: the same answers as over gRPC, in the words of HTTP.
 
-mod client;
+pub(crate) mod client;
 mod conditions;
 mod documents;
 mod errors;

@@ -51,6 +51,7 @@ const SPECIAL: &[(&str, Semantics)] = &[
         Semantics {
             success: StatusCode::CREATED,
             location: Some("/v1/webhooks/{webhook.id}"),
+            idempotency_key: Some("idempotency_key"),
             ..USUAL
         },
     ),

@@ -2,8 +2,7 @@
 
 use hookwright_core::Secret;
 
-use super::Postgres;
-use super::audit::record;
+use super::{Postgres, audit::record, registrations::note_rotation};
 use crate::{
     AuditEntry, Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, Webhook, WebhookId, sealing::Owner,
 };
@@ -89,6 +88,7 @@ impl Postgres {
         )
         .execute(&mut *tx)
         .await?;
+        note_rotation(&mut tx, tenant, id).await?;
         record(&mut tx, entry).await?;
         super::webhooks::commit_config_change(tx, tenant).await?;
         Ok(Rotated::Done {
