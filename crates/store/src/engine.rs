@@ -10,6 +10,7 @@ use crate::{
     NewReplay, Notice, Quotas, Recovery, Removal, Replay, ReplayFilter, ReplayId, ReplayState, ReplayStep,
     Rotated, Stop, StoreAddress, StoreError, Tenant, TenantDeletion, TenantId, TenantWebhooks, Timestamp,
     Upcoming, Want, Webhook, WebhookId,
+    access::QuotasChange,
     delivery::Facts,
     id::Minter,
     journal::JournalRows,
@@ -130,7 +131,9 @@ impl Engine {
     both!(insert_tenant(name: &str, quotas: Quotas, now: Timestamp, entry: &AuditEntry) -> Option<Tenant>);
     both!(tenant_named(name: &str) -> Option<Tenant>);
     both!(tenants_after(after: &str, limit: usize) -> Vec<Tenant>);
-    both!(set_quotas(tenant: TenantId, quotas: Quotas, entry: &AuditEntry) -> Option<Tenant>);
+    both!(
+        /// Reads, changes and writes quotas with nobody in between.
+        change_quotas(tenant: TenantId, change: QuotasChange<'_>, entry: &AuditEntry) -> Option<Tenant>);
     both!(delete_tenant(tenant: TenantId, now: Timestamp, entry: &AuditEntry) -> TenantDeletion);
     both!(count_events(tenant: TenantId, limit: u64) -> u64);
     both!(audit_before(tenant: TenantId, resource: Option<&str>, before: AuditId, limit: usize) -> Vec<AuditEntry>);

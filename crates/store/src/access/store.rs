@@ -139,15 +139,16 @@ impl Store {
         Ok(page(rows, size, |tenant| tenant.name.clone()))
     }
 
-    /// Changes a tenant's quotas. `None` when it is gone.
-    pub async fn set_quotas(
+    /// Changes a tenant's quotas with nobody in between: `change` is given those that are stored then. `None` when the
+    /// tenant is gone.
+    pub async fn change_quotas(
         &self,
         tenant: &Tenant,
-        quotas: Quotas,
+        change: impl Fn(&mut Quotas) + Send + Sync,
         fields: Vec<String>,
     ) -> Result<Option<Tenant>, StoreError> {
         let entry = self.entry(OPERATORS_LOG, &tenant.name).with_fields(fields);
-        self.engine().set_quotas(tenant.id, quotas, &entry).await
+        self.engine().change_quotas(tenant.id, &change, &entry).await
     }
 
     /// Deletes a tenant that has no webhooks, with its keys and its catalogue.
