@@ -20,10 +20,11 @@ impl Postgres {
         // Rotations of a webhook wait for each other here.
         let mut tx = self.begin_config_change().await?;
         let webhook = sqlx::query!(
-            r#"update webhook
-            set updated_at = $3
+            r#"-- store: rotate_secret, every version has a moment of its own
+            update webhook
+            set updated_at = greatest($3, updated_at + interval '1 microsecond')
             where tenant_id = $1 and id = $2
-            returning settings, created_at"#,
+            returning settings, created_at, updated_at"#,
             tenant.0,
             id.0,
             now.to_sql()
@@ -97,7 +98,7 @@ impl Postgres {
                 id,
                 settings: self.sealer.read_settings(owner, webhook.settings)?,
                 created_at: Timestamp::from_sql(webhook.created_at),
-                updated_at: now,
+                updated_at: Timestamp::from_sql(webhook.updated_at),
             }),
             old_expire_at,
             live: old_live + 1,

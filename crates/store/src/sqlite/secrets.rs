@@ -19,7 +19,7 @@ impl Sqlite {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let row = sqlx::query_as(
-            "update webhook set updated_at = ? where tenant_id = ? and id = ?
+            "update webhook set updated_at = max(?, updated_at + 1) where tenant_id = ? and id = ?
             returning id, settings, created_at, updated_at",
         )
         .bind(now.unix_micros())
