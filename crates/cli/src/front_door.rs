@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::Args;
-use hookwright_server::{Config, ListenerLimits, TlsFiles};
+use hookwright_server::{Config, CorsOrigin, ListenerLimits, TlsFiles};
 
 use crate::{descriptors, input::parse_duration};
 
@@ -29,6 +29,16 @@ pub(crate) struct FrontDoorArgs {
         requires = "tls_cert"
     )]
     client_ca: Option<PathBuf>,
+
+    /// Let pages of this origin call from a browser, such as `https://dashboard.example`; `*` is every page, and wants API
+    /// keys. Can be given several times. None when not given.
+    #[arg(
+        long = "cors-origin",
+        env = "HOOKWRIGHT_CORS_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    cors_origins: Vec<CorsOrigin>,
 
     /// Connections at the same time. Fewer if the process may not have so many files open.
     #[arg(long, default_value_t = 16_384, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -80,6 +90,7 @@ impl FrontDoorArgs {
             idle_timeout: self.idle_timeout,
             ..ListenerLimits::default()
         };
+        config.cors_origins = self.cors_origins;
         config.drain_delay = self.drain_delay;
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     api::{Handshaker, Limits, Service, SharedService},
     directory::Directory,
     engine::{Engine, Pace},
-    http::{self, HttpError},
+    http::{self, CorsOrigin, HttpError, Sites},
     listener::{ListenError, Listener, ListenerLimits, TlsError, TlsFiles},
     maintenance,
     watch::Watches,
@@ -55,6 +55,12 @@ pub enum StartError {
         /// Where it was to listen.
         address: SocketAddr,
     },
+    /// Pages of all sites may call, and nobody needs a key.
+    #[error(
+        "--cors-origin * lets every page that anybody here looks at call, and without API keys each of them may do \
+         everything: name the origins, or ask for keys with --auth keys"
+    )]
+    OpenToAllSites,
     /// gRPC cannot be set up.
     #[error("cannot set up gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -151,7 +157,13 @@ impl Server {
             // What most command-line clients still speak.
             .add_service(gate.guard(reflection().build_v1alpha()?))
             .add_service(service);
-        let router = http::router(grpc, request_bytes_max, Arc::clone(&registry), gate)?;
+        let router = http::router(
+            grpc,
+            request_bytes_max,
+            Arc::clone(&registry),
+            gate,
+            &Sites::new(&config.cors_origins),
+        )?;
         let descriptors = [
             FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
@@ -260,6 +272,9 @@ async fn admission(config: &Config, store: &Store) -> Result<(Keyring, Gate), St
     let auth = config
         .auth
         .unwrap_or(if lets_few_in { Auth::None } else { Auth::Keys });
+    if auth == Auth::None && config.cors_origins.contains(&CorsOrigin::Any) {
+        return Err(StartError::OpenToAllSites);
+    }
     if auth == Auth::Keys && !store.has_live_key().await? {
         return Err(StartError::NoKey {
             address: config.listen,

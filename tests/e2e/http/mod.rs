@@ -2,6 +2,7 @@
 
 pub(crate) mod client;
 mod conditions;
+mod cors;
 mod documents;
 mod errors;
 mod grpc_web;
