@@ -18,7 +18,7 @@ use crate::{
     directory::Directory,
     engine::{Engine, Pace},
     http::{self, CorsOrigin, HttpError, Sites},
-    listener::{ListenError, Listener, ListenerLimits, TlsError, TlsFiles},
+    listener::{ListenError, Listener, ListenerLimits, Reload, TlsError, TlsFiles},
     maintenance,
     watch::Watches,
 };
@@ -87,7 +87,7 @@ pub struct Server {
     holds: JoinHandle<()>,
     tailer: JoinHandle<()>,
     upkeep: JoinHandle<()>,
-    is_tls: bool,
+    reload: Option<Reload>,
     drain_delay: Duration,
     grace: Duration,
 }
@@ -104,8 +104,8 @@ impl Server {
         .await?;
         let (keyring, gate) = admission(&config, &store).await?;
         // Bound before the node joins: a taken port must not leave a lease behind.
-        let is_tls = config.tls.is_some();
         let (listener, local_addr) = bind(config.listen, config.listener, config.tls).await?;
+        let reload = listener.reload();
 
         let registry = Arc::clone(&config.registry);
         let egress = Egress::new(Guard::with_resolver(config.egress, config.resolver))?;
@@ -196,7 +196,7 @@ impl Server {
             holds,
             tailer,
             upkeep,
-            is_tls,
+            reload,
             drain_delay: config.drain_delay,
             grace: config.grace,
         })
@@ -209,8 +209,13 @@ impl Server {
 
     /// Where it is reached, as clients are told: `http://127.0.0.1:4300`, or with https.
     pub fn url(&self) -> String {
-        let scheme = if self.is_tls { "https" } else { "http" };
+        let scheme = if self.reload.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.local_addr)
+    }
+
+    /// Reads the TLS files again now, and not within seconds. False without TLS: then there is nothing to be read again.
+    pub fn reload(&self) -> bool {
+        self.reload.as_ref().inspect(|reload| reload.now()).is_some()
     }
 
     /// `postgresql` or `sqlite`.

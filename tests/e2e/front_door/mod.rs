@@ -5,6 +5,7 @@
 mod drain;
 mod floods;
 mod raw;
+mod signals;
 mod slow;
 mod tls;
 

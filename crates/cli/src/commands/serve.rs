@@ -12,6 +12,7 @@ use crate::{
     configuration::{PLATFORM_STORE_VARIABLE, Settings},
     failure::Failure,
     front_door::FrontDoorArgs,
+    hang_up::HangUp,
     input::parse_duration,
     keys::KeysArgs,
     profiles::ProfilesArgs,
@@ -252,12 +253,13 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
 
     let store = config.store.to_string();
     let stop = StopSignal::listen()?;
+    let hang_up = HangUp::listen()?;
     let server = Server::start(config)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
     println!("listening on {}", server.url());
     tracing::info!(address = %server.local_addr(), store, "serving");
-    stop.received().await?;
+    until_stopped(&server, stop, hang_up).await?;
     tracing::info!("stopping; attempts under way may end");
     server
         .stop()
@@ -265,6 +267,22 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Failed(error.to_string()))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn until_stopped(server: &Server, stop: StopSignal, mut hang_up: HangUp) -> Result<(), Failure> {
+    let mut stopped = std::pin::pin!(stop.received());
+    loop {
+        tokio::select! {
+            stopped = stopped.as_mut() => return stopped,
+            () = hang_up.received() => {
+                if server.reload() {
+                    tracing::info!("SIGHUP: the TLS files are read again");
+                } else {
+                    tracing::info!("SIGHUP: there is nothing to be read again; other settings want a restart");
+                }
+            }
+        }
+    }
 }
 
 impl EgressArgs {
