@@ -156,12 +156,12 @@ impl Inner {
     ) -> Result<Response, Problem> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = route.semantics.success;
-        if let Some(location) = route
-            .semantics
-            .location
-            .and_then(|template| filled(template, message))
-        {
-            response.headers_mut().insert(header::LOCATION, location);
+        if let Some(template) = route.semantics.location {
+            match filled(template, message) {
+                Some(location) => drop(response.headers_mut().insert(header::LOCATION, location)),
+                // A dry run.
+                None => *response.status_mut() = StatusCode::OK,
+            }
         }
         if route.semantics.success == StatusCode::NO_CONTENT {
             return Ok(response);
