@@ -291,7 +291,7 @@ async fn admission(config: &Config, store: &Store) -> Result<(Keyring, Gate), St
 }
 
 /// TLS towards receivers and databases: one implementation for the whole process.
-fn install_tls_provider() {
+pub(crate) fn install_tls_provider() {
     // Fails when it is installed already, by an earlier server in the same process.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -10,7 +10,7 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     alerts::AlertArgs,
     configuration::{PLATFORM_STORE_VARIABLE, Settings},
-    failure::Failure,
+    failure::{Failure, Problems},
     front_door::FrontDoorArgs,
     hang_up::HangUp,
     input::parse_duration,
@@ -212,14 +212,24 @@ enum LogFormat {
 
 /// Whether a server could be started with this, as far as can be said without starting it. Nothing is made.
 pub(crate) fn check(args: ServeArgs) -> Result<(), Failure> {
-    let keys = args.keys.clone();
-    let config = config(args)?;
-    keys.check(&config.store)
+    config(args).map(|_| ())
 }
 
-/// The settings of the server, without the keys for its secrets.
+/// The settings of the server, without the keys for its secrets; or everything that is wrong with what they lead to.
 fn config(args: ServeArgs) -> Result<Config, Failure> {
-    let mut config = Config::new(store_address(args.store.as_deref(), args.data)?);
+    let mut problems = Problems::default();
+    let store = problems.check(store_address(args.store.as_deref(), args.data));
+    let registry = problems.check(args.profiles.registry());
+    let alerts = problems.check(args.alerts.settings());
+    problems.check(args.front_door.check());
+    if let Some(store) = &store {
+        problems.check(args.keys.check(store));
+    }
+    let (Some(store), Some(registry), Some(alerts), true) = (store, registry, alerts, problems.is_empty())
+    else {
+        return Err(problems.into_failure());
+    };
+    let mut config = Config::new(store);
     config.listen = args.listen;
     config.auth = args.auth.map(Auth::from);
     config.quotas = args.quotas.into();
@@ -232,8 +242,8 @@ fn config(args: ServeArgs) -> Result<Config, Failure> {
     args.front_door.apply(&mut config, args.attempts_max);
     config.engine.attempts_max = args.attempts_max as usize;
     config.engine.attempts_per_webhook_max = args.attempts_per_webhook_max as usize;
-    config.registry = Arc::new(args.profiles.registry()?);
-    config.alerts = args.alerts.settings()?;
+    config.registry = Arc::new(registry);
+    config.alerts = alerts;
     config.payload_bytes_max = args.payload_kib_max as usize * 1_024;
     config.verify_bytes_max = args.verify_kib_max as usize * 1_024;
     config.verify_per_second_max = NonZeroU32::new(args.verify_rate);
