@@ -38,8 +38,9 @@ impl FromStr for CorsOrigin {
         let url = Url::parse(text).map_err(|_| refused())?;
         let is_bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
         let is_anonymous = url.username().is_empty() && url.password().is_none();
-        // The parser takes white space and backslashes for what was perhaps meant.
-        let is_plain = !text.contains(|character: char| character.is_whitespace() || character == '\\');
+        // The parser takes white space and backslashes for what was perhaps meant, and a star for a name like others.
+        let is_plain =
+            !text.contains(|character: char| character.is_whitespace() || matches!(character, '\\' | '*'));
         match url.origin() {
             origin @ UrlOrigin::Tuple(..)
                 if matches!(url.scheme(), "http" | "https") && is_bare && is_anonymous && is_plain =>
