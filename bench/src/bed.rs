@@ -85,7 +85,7 @@ pub(crate) async fn register(
 ) -> Result<EventKey> {
     let request = RegisterRequest {
         webhook: Some(webhook),
-        secret: String::new(),
+        ..RegisterRequest::default()
     };
     let registered = client.register(request).await.context("registering a webhook")?;
     let id = registered

@@ -220,7 +220,7 @@ async fn register_poison(
     };
     let request = RegisterRequest {
         webhook: Some(webhook),
-        secret: String::new(),
+        ..RegisterRequest::default()
     };
     client(spec)?
         .register(request)

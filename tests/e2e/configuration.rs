@@ -316,3 +316,41 @@ async fn the_service_says_once_what_its_settings_are() {
         assert!(line.contains(&part.replace('\\', "")), "{part} is not in {line}");
     }
 }
+
+/// Who sets a service up would find the mistakes one by one, with a start for each.
+#[test]
+fn everything_that_settings_lead_to_is_told_at_once() {
+    let place = Place::new("");
+    place.write("profiles", "not a folder");
+    place.write("empty.pem", "");
+    place.write(
+        "wrong.toml",
+        "store = \"mysql://db/hooks\"\ntls-cert = \"empty.pem\"\ntls-key = \"no.pem\"\nprofiles = \"profiles\"\n\
+         smtp-url = \"ftp://mail\"\nalert-from = \"alerts@example.com\"\n",
+    );
+    let problems = place.problems("wrong.toml");
+    for told in [
+        "expected postgres://",
+        "TLS: cannot read no.pem",
+        "profiles",
+        "expected smtps://",
+    ] {
+        assert!(
+            problems.iter().any(|problem| problem.contains(told)),
+            "{told} is not in {problems:#?}"
+        );
+    }
+
+    // What depends on another one is looked at when that one is good.
+    place.write(
+        "wrong.toml",
+        "tls-cert = \"empty.pem\"\ntls-key = \"empty.pem\"\nencryption-key-file = \"no.keys\"\n",
+    );
+    let problems = place.problems("wrong.toml");
+    assert_eq!(problems.len(), 2, "{problems:#?}");
+    assert!(
+        problems[0].contains("TLS: empty.pem has no certificate"),
+        "{problems:#?}"
+    );
+    assert!(problems[1].contains("no.keys"), "{problems:#?}");
+}

@@ -187,7 +187,7 @@ on_both_stores! {
             (Key::SharedKey("correct horse battery staple".to_owned()), "shared_key", "43 characters"),
         ] {
             let webhook = v1::Webhook { encryption: Some(encryption(key)), ..webhook("https://example.com/".to_owned(), "generic", &[]) };
-            let request = v1::RegisterRequest { webhook: Some(webhook), secret: String::new() };
+            let request = v1::RegisterRequest { webhook: Some(webhook), ..v1::RegisterRequest::default() };
             let status = client.register(request).await.unwrap_err();
             let details = status.get_error_details();
             assert_eq!(details.error_info().unwrap().reason, "INVALID_ENCRYPTION_KEY");

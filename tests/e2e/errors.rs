@@ -47,6 +47,7 @@ async fn try_register(client: &mut Client, webhook: v1::Webhook, secret: &str) -
     let request = v1::RegisterRequest {
         webhook: Some(webhook),
         secret: secret.to_owned(),
+        ..v1::RegisterRequest::default()
     };
     client.register(request).await.map(|_| ())
 }

@@ -21,7 +21,7 @@ fn shaking(url: String, protocol: v1::HandshakeProtocol) -> v1::Webhook {
 async fn register(client: &mut Client, webhook: v1::Webhook) -> Result<v1::Webhook, tonic::Status> {
     let request = v1::RegisterRequest {
         webhook: Some(webhook),
-        secret: String::new(),
+        ..v1::RegisterRequest::default()
     };
     let registered = client.register(request).await?.into_inner();
     Ok(registered.webhook.unwrap())

@@ -28,6 +28,7 @@ mod nodes;
 mod ordering;
 mod own_profiles;
 mod publish_stream;
+mod repeated_registration;
 mod replay;
 mod retries;
 mod rotation;

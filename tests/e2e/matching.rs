@@ -70,7 +70,7 @@ async fn destinations(client: &mut Client, event: &str) -> Vec<String> {
 async fn refused(client: &mut Client, webhook: v1::Webhook) -> (String, String, String) {
     let request = v1::RegisterRequest {
         webhook: Some(webhook),
-        secret: String::new(),
+        ..v1::RegisterRequest::default()
     };
     let status = client.register(request).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument, "{status}");

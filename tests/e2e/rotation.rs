@@ -109,6 +109,7 @@ on_both_stores! {
         let request = v1::RegisterRequest {
             webhook: Some(v1::Webhook { url: receiver.url(), ..v1::Webhook::default() }),
             secret: pair.expose().to_owned(),
+            ..v1::RegisterRequest::default()
         };
         let registered = client.register(request).await.unwrap().into_inner();
         let id = registered.webhook.unwrap().id;

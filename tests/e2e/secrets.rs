@@ -150,6 +150,7 @@ async fn register(client: &mut Client, url: String) -> Result<String, tonic::Sta
             ..webhook(url, "standard-webhooks", &[Duration::ZERO; 3])
         }),
         secret: SIGNING_SECRET.to_owned(),
+        ..v1::RegisterRequest::default()
     };
     Ok(client.register(request).await?.into_inner().webhook.unwrap().id)
 }
@@ -173,6 +174,7 @@ on_both_stores! {
                 ..webhook(receiver.url(), "generic", &[])
             }),
             secret: REFUSED_SECRET.to_owned(),
+            ..v1::RegisterRequest::default()
         };
         errors.push(format!("{:?}", client.register(refused).await.unwrap_err()));
         let event = publish(&mut client, "user.created", "{}").await;

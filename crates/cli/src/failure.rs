@@ -29,6 +29,14 @@ impl Failure {
         }
     }
 
+    /// What is told; nothing when it was said already.
+    fn message(&self) -> &str {
+        match self {
+            Self::Failed(message) | Self::Usage(message) | Self::Unreachable(message) => message,
+            Self::Silent => "",
+        }
+    }
+
     pub(crate) fn report(&self) -> ExitCode {
         let (message, code) = match self {
             Self::Failed(message) => (message.as_str(), 1),
@@ -39,6 +47,27 @@ impl Failure {
         let style = terminal::BAD;
         eprintln!("{style}error:{style:#} {message}");
         ExitCode::from(code)
+    }
+}
+
+/// What is wrong with what was typed, all of it: nobody wants to correct it one by one.
+#[derive(Debug, Default)]
+pub(crate) struct Problems(Vec<Failure>);
+
+impl Problems {
+    /// The value, unless there is none: then the rest is still looked at.
+    pub(crate) fn check<T>(&mut self, result: Result<T, Failure>) -> Option<T> {
+        result.map_err(|failure| self.0.push(failure)).ok()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// All of them as one, a line for each.
+    pub(crate) fn into_failure(self) -> Failure {
+        let lines: Vec<&str> = self.0.iter().map(Failure::message).collect();
+        Failure::Usage(lines.join("\n"))
     }
 }
 

@@ -3,9 +3,9 @@
 use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::Args;
-use hookwright_server::{Config, ListenerLimits, TlsFiles};
+use hookwright_server::{Config, CorsOrigin, ListenerLimits, TlsFiles};
 
-use crate::{descriptors, input::parse_duration};
+use crate::{descriptors, failure::Failure, input::parse_duration};
 
 /// How often the TLS files are looked at. Reading three small files costs nothing, and a new certificate is not urgent.
 const RELOAD_INTERVAL: Duration = Duration::from_secs(5);
@@ -29,6 +29,16 @@ pub(crate) struct FrontDoorArgs {
         requires = "tls_cert"
     )]
     client_ca: Option<PathBuf>,
+
+    /// Let pages of this origin call from a browser, such as `https://dashboard.example`; `*` is every page, and wants API
+    /// keys. Can be given several times. None when not given.
+    #[arg(
+        long = "cors-origin",
+        env = "HOOKWRIGHT_CORS_ORIGINS",
+        value_delimiter = ',',
+        value_name = "ORIGIN"
+    )]
+    cors_origins: Vec<CorsOrigin>,
 
     /// Connections at the same time. Fewer if the process may not have so many files open.
     #[arg(long, default_value_t = 16_384, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -60,17 +70,26 @@ pub(crate) struct FrontDoorArgs {
 }
 
 impl FrontDoorArgs {
+    /// Whether the TLS files can be used now.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let Some(files) = self.tls() else { return Ok(()) };
+        files
+            .check()
+            .map_err(|error| Failure::Usage(format!("TLS: {error}")))
+    }
+
+    fn tls(&self) -> Option<TlsFiles> {
+        Some(TlsFiles {
+            certificate: self.tls_cert.clone()?,
+            key: self.tls_key.clone()?,
+            client_authorities: self.client_ca.clone(),
+            reload_interval: RELOAD_INTERVAL,
+        })
+    }
+
     /// Sets them. `attempts_max` are the requests to receivers at the same time, which need files too.
     pub(crate) fn apply(self, config: &mut Config, attempts_max: u32) {
-        config.tls = match (self.tls_cert, self.tls_key) {
-            (Some(certificate), Some(key)) => Some(TlsFiles {
-                certificate,
-                key,
-                client_authorities: self.client_ca,
-                reload_interval: RELOAD_INTERVAL,
-            }),
-            _ => None,
-        };
+        config.tls = self.tls();
         config.listener = ListenerLimits {
             connections_max: descriptors::connections_max(self.connections_max, attempts_max),
             connections_per_peer_max: NonZeroU32::new(self.connections_per_address_max),
@@ -80,6 +99,7 @@ impl FrontDoorArgs {
             idle_timeout: self.idle_timeout,
             ..ListenerLimits::default()
         };
+        config.cors_origins = self.cors_origins;
         config.drain_delay = self.drain_delay;
     }
 }

@@ -27,10 +27,14 @@ pub(crate) struct KeysArgs {
 impl KeysArgs {
     /// Whether keys would be found, or made, for this store.
     pub(crate) fn check(&self, store: &StoreAddress) -> Result<(), Failure> {
-        match store {
-            StoreAddress::Sqlite(database) if !self.is_given() && !key_file_of(database).exists() => Ok(()),
-            _ => self.find(store).map(|_| ()),
+        let is_made_or_missed = match store {
+            StoreAddress::Sqlite(database) => !key_file_of(database).exists(),
+            StoreAddress::Postgres(_) => true,
+        };
+        if !self.is_given() && is_made_or_missed {
+            return Ok(());
         }
+        self.find(store).map(|_| ())
     }
 
     fn is_given(&self) -> bool {

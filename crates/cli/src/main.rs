@@ -8,6 +8,7 @@ mod configuration;
 mod descriptors;
 mod failure;
 mod front_door;
+mod hang_up;
 mod input;
 mod keys;
 mod profiles;

@@ -6,7 +6,7 @@ use hookwright_core::Registry;
 use hookwright_egress::{EgressRules, Resolve, SystemResolver};
 use hookwright_store::{Clock, EncryptionKeys, NodeOptions, Quotas, Retention, StoreAddress};
 
-use crate::{AlertSettings, Auth, ListenerLimits, TlsFiles, engine::EngineLimits};
+use crate::{AlertSettings, Auth, CorsOrigin, ListenerLimits, TlsFiles, engine::EngineLimits};
 
 /// What a server is started with.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// How much strangers can make this node hold.
     pub listener: ListenerLimits,
+    /// Whose pages may call from a browser. None: those of no other site.
+    pub cors_origins: Vec<CorsOrigin>,
     /// Where the data is.
     pub store: StoreAddress,
     /// Who may call. None decides by who can reach it: everybody on loopback or with mutual TLS, else whoever has a key.
@@ -64,6 +66,7 @@ impl Config {
             listen: SocketAddr::from(([127, 0, 0, 1], 4300)),
             tls: None,
             listener: ListenerLimits::default(),
+            cors_origins: Vec::new(),
             store,
             auth: None,
             quotas: Quotas::default(),

@@ -31,7 +31,7 @@ pub use self::{
     alerts::{Address as EmailAddress, AlertSettings, Smtp, SmtpError},
     config::Config,
     engine::EngineLimits,
-    http::{HttpError, openapi},
+    http::{CorsOrigin, HttpError, NotAnOrigin, openapi},
     lifecycle::{Server, StartError},
     listener::{ClientCertificate, ListenerLimits, Peer, TlsError, TlsFiles},
 };

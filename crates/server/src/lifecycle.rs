@@ -17,8 +17,8 @@ use crate::{
     api::{Handshaker, Limits, Service, SharedService},
     directory::Directory,
     engine::{Engine, Pace},
-    http::{self, HttpError},
-    listener::{ListenError, Listener, ListenerLimits, TlsError, TlsFiles},
+    http::{self, CorsOrigin, HttpError, Sites},
+    listener::{ListenError, Listener, ListenerLimits, Reload, TlsError, TlsFiles},
     maintenance,
     watch::Watches,
 };
@@ -55,6 +55,12 @@ pub enum StartError {
         /// Where it was to listen.
         address: SocketAddr,
     },
+    /// Pages of all sites may call, and nobody needs a key.
+    #[error(
+        "--cors-origin * lets every page that anybody here looks at call, and without API keys each of them may do \
+         everything: name the origins, or ask for keys with --auth keys"
+    )]
+    OpenToAllSites,
     /// gRPC cannot be set up.
     #[error("cannot set up gRPC reflection: {0}")]
     Reflection(#[from] tonic_reflection::server::Error),
@@ -81,7 +87,7 @@ pub struct Server {
     holds: JoinHandle<()>,
     tailer: JoinHandle<()>,
     upkeep: JoinHandle<()>,
-    is_tls: bool,
+    reload: Option<Reload>,
     drain_delay: Duration,
     grace: Duration,
 }
@@ -98,8 +104,8 @@ impl Server {
         .await?;
         let (keyring, gate) = admission(&config, &store).await?;
         // Bound before the node joins: a taken port must not leave a lease behind.
-        let is_tls = config.tls.is_some();
         let (listener, local_addr) = bind(config.listen, config.listener, config.tls).await?;
+        let reload = listener.reload();
 
         let registry = Arc::clone(&config.registry);
         let egress = Egress::new(Guard::with_resolver(config.egress, config.resolver))?;
@@ -151,7 +157,13 @@ impl Server {
             // What most command-line clients still speak.
             .add_service(gate.guard(reflection().build_v1alpha()?))
             .add_service(service);
-        let router = http::router(grpc, request_bytes_max, Arc::clone(&registry), gate)?;
+        let router = http::router(
+            grpc,
+            request_bytes_max,
+            Arc::clone(&registry),
+            gate,
+            &Sites::new(&config.cors_origins),
+        )?;
         let descriptors = [
             FILE_DESCRIPTOR_SET,
             tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
@@ -185,7 +197,7 @@ impl Server {
             holds,
             tailer,
             upkeep,
-            is_tls,
+            reload,
             drain_delay: config.drain_delay,
             grace: config.grace,
         })
@@ -198,8 +210,13 @@ impl Server {
 
     /// Where it is reached, as clients are told: `http://127.0.0.1:4300`, or with https.
     pub fn url(&self) -> String {
-        let scheme = if self.is_tls { "https" } else { "http" };
+        let scheme = if self.reload.is_some() { "https" } else { "http" };
         format!("{scheme}://{}", self.local_addr)
+    }
+
+    /// Reads the TLS files again now, and not within seconds. False without TLS: then there is nothing to be read again.
+    pub fn reload(&self) -> bool {
+        self.reload.as_ref().inspect(|reload| reload.now()).is_some()
     }
 
     /// `postgresql` or `sqlite`.
@@ -262,6 +279,9 @@ async fn admission(config: &Config, store: &Store) -> Result<(Keyring, Gate), St
     let auth = config
         .auth
         .unwrap_or(if lets_few_in { Auth::None } else { Auth::Keys });
+    if auth == Auth::None && config.cors_origins.contains(&CorsOrigin::Any) {
+        return Err(StartError::OpenToAllSites);
+    }
     if auth == Auth::Keys && !store.has_live_key().await? {
         return Err(StartError::NoKey {
             address: config.listen,
@@ -273,7 +293,7 @@ async fn admission(config: &Config, store: &Store) -> Result<(Keyring, Gate), St
 }
 
 /// TLS towards receivers and databases: one implementation for the whole process.
-fn install_tls_provider() {
+pub(crate) fn install_tls_provider() {
     // Fails when it is installed already, by an earlier server in the same process.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

@@ -10,11 +10,13 @@ use crate::{
     NewReplay, Notice, Quotas, Recovery, Removal, Replay, ReplayFilter, ReplayId, ReplayState, ReplayStep,
     Rotated, Stop, StoreAddress, StoreError, Tenant, TenantDeletion, TenantId, TenantWebhooks, Timestamp,
     Upcoming, Want, Webhook, WebhookId,
+    access::QuotasChange,
     delivery::Facts,
     id::Minter,
     journal::JournalRows,
     node::{EventRow, LaneMap, Pulse, Stored},
     postgres::Postgres,
+    registration::{Inserted, Registered},
     replay::Batch,
     sealing::Sealer,
     sqlite::Sqlite,
@@ -92,8 +94,12 @@ impl Engine {
     both!(tenants_changed_since(version: i64) -> Vec<(TenantId, i64)>);
     both!(tenant_webhooks(tenant: TenantId, now: Timestamp) -> TenantWebhooks);
     both!(
-        /// False when the tenant has `max` webhooks.
-        insert_webhook(webhook: &Webhook, secrets: &[Secret], max: Option<u32>, entry: &AuditEntry) -> bool);
+        /// `TooMany` when the tenant has `max` webhooks.
+        insert_webhook(webhook: &Webhook, secrets: &[Secret], key: Option<&str>, max: Option<u32>, entry: &AuditEntry)
+            -> Inserted);
+    both!(
+        /// What was registered with this key.
+        registered(tenant: TenantId, key: &str) -> Option<Registered>);
     both!(webhook(tenant: TenantId, id: WebhookId) -> Option<Webhook>);
     both!(webhooks_before(tenant: TenantId, before: WebhookId, limit: usize) -> Vec<Webhook>);
     both!(
@@ -125,7 +131,9 @@ impl Engine {
     both!(insert_tenant(name: &str, quotas: Quotas, now: Timestamp, entry: &AuditEntry) -> Option<Tenant>);
     both!(tenant_named(name: &str) -> Option<Tenant>);
     both!(tenants_after(after: &str, limit: usize) -> Vec<Tenant>);
-    both!(set_quotas(tenant: TenantId, quotas: Quotas, entry: &AuditEntry) -> Option<Tenant>);
+    both!(
+        /// Reads, changes and writes quotas with nobody in between.
+        change_quotas(tenant: TenantId, change: QuotasChange<'_>, entry: &AuditEntry) -> Option<Tenant>);
     both!(delete_tenant(tenant: TenantId, now: Timestamp, entry: &AuditEntry) -> TenantDeletion);
     both!(count_events(tenant: TenantId, limit: u64) -> u64);
     both!(audit_before(tenant: TenantId, resource: Option<&str>, before: AuditId, limit: usize) -> Vec<AuditEntry>);

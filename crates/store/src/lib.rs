@@ -38,6 +38,7 @@ mod operations;
 mod ordering;
 mod page;
 mod postgres;
+mod registration;
 mod replay;
 mod retry;
 mod sealing;
@@ -71,6 +72,7 @@ pub use self::{
     node::{Finisher, Heartbeat, Node, NodeOptions, Publisher},
     ordering::Ordering,
     page::{Page, PageSize},
+    registration::{Registration, RegistrationKey},
     replay::{
         Cancelled, CountedFrom, NewReplay, Replay, ReplayFilter, ReplayFrom, ReplayState, ReplayStep,
         Replayed,

@@ -228,7 +228,7 @@ impl Store {
         let webhook = self.new_webhook(tenant, settings);
         let entry = self.entry(tenant, &webhook.id);
         self.engine()
-            .insert_webhook(&webhook, secrets, None, &entry)
+            .insert_webhook(&webhook, secrets, None, None, &entry)
             .await?;
         Ok(webhook)
     }

@@ -102,6 +102,10 @@ pub struct WebhookSettings {
     /// How deliveries are sent.
     #[serde(default, skip_serializing_if = "ConnectionSettings::is_default")]
     pub connection: ConnectionSettings,
+    /// Not a choice: a digest of the request that registered it, if that can be repeated. By it one could guess the
+    /// credentials that were in the request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
 }
 
 /// A handshake, and what came of it.
@@ -153,6 +157,7 @@ impl WebhookSettings {
             attributes: BTreeMap::new(),
             handshake: None,
             connection: ConnectionSettings::default(),
+            registration: None,
         }
     }
 }

@@ -21,6 +21,7 @@ on_both_stores! {
                 ..v1::Webhook::default()
             }),
             secret: String::from("secret-of-the-webhook-0123456789"),
+            ..v1::RegisterRequest::default()
         });
         let id = registered.await.unwrap().into_inner().webhook.unwrap().id;
         let update = v1::UpdateWebhookRequest {

@@ -21,10 +21,10 @@ use tonic::{
 use crate::harness::{Database, config};
 
 /// A client with a key.
-type KeyedClient = WebhookServiceClient<InterceptedService<Channel, Bearer>>;
+pub(crate) type KeyedClient = WebhookServiceClient<InterceptedService<Channel, Bearer>>;
 
 #[derive(Clone)]
-struct Bearer(MetadataValue<Ascii>);
+pub(crate) struct Bearer(MetadataValue<Ascii>);
 
 impl Interceptor for Bearer {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
@@ -45,7 +45,7 @@ async fn channel(server: &Server) -> Channel {
         .unwrap()
 }
 
-async fn client(server: &Server, key: &str) -> KeyedClient {
+pub(crate) async fn client(server: &Server, key: &str) -> KeyedClient {
     WebhookServiceClient::with_interceptor(channel(server).await, Bearer(bearer(key)))
 }
 
@@ -62,7 +62,7 @@ async fn open(address: &StoreAddress) -> Store {
 }
 
 /// The first key, as the command line makes it: in the store, of the default tenant, for everything.
-async fn first_key(database: &Database) -> String {
+pub(crate) async fn first_key(database: &Database) -> String {
     let store = open(database.address()).await;
     let new = NewKey {
         name: String::from("first"),
@@ -76,7 +76,7 @@ async fn first_key(database: &Database) -> String {
     }
 }
 
-fn with_keys(database: &Database) -> Config {
+pub(crate) fn with_keys(database: &Database) -> Config {
     let mut config = config(database.address());
     config.auth = Some(Auth::Keys);
     config

@@ -22,7 +22,7 @@ fn webhook(number: u32) -> v1::RegisterRequest {
             url: format!("http://127.0.0.1:9/{number}"),
             ..v1::Webhook::default()
         }),
-        secret: String::new(),
+        ..v1::RegisterRequest::default()
     }
 }
 

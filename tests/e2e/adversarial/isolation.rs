@@ -361,7 +361,7 @@ async fn limits_out_of_bounds_are_refused_by_name() {
     };
     let request = v1::RegisterRequest {
         webhook: Some(bad),
-        secret: String::new(),
+        ..v1::RegisterRequest::default()
     };
     let status = client.register(request).await.unwrap_err();
     let details = tonic_types::StatusExt::get_error_details(&status);

@@ -3,8 +3,10 @@
 //! On one store: nothing here gets as far as that, but for the calls of good clients.
 
 mod drain;
+mod files;
 mod floods;
 mod raw;
+mod signals;
 mod slow;
 mod tls;
 

@@ -23,13 +23,13 @@ use crate::{
     harness::{Client, Database, PATIENCE, config, until},
 };
 
-const FOREVER: i32 = 4_000;
+pub(super) const FOREVER: i32 = 4_000;
 
 /// Files of a server, and of the authority whose clients it lets in.
-struct Files(tempfile::TempDir);
+pub(super) struct Files(tempfile::TempDir);
 
 impl Files {
-    fn new(identity: &Identity, clients: Option<&Authority>) -> Self {
+    pub(super) fn new(identity: &Identity, clients: Option<&Authority>) -> Self {
         let files = Self(tempfile::tempdir().unwrap());
         files.write(identity);
         if let Some(clients) = clients {
@@ -38,12 +38,12 @@ impl Files {
         files
     }
 
-    fn write(&self, identity: &Identity) {
+    pub(super) fn write(&self, identity: &Identity) {
         std::fs::write(self.0.path().join("cert.pem"), identity.certificate_pem()).unwrap();
         std::fs::write(self.0.path().join("key.pem"), identity.key_pem()).unwrap();
     }
 
-    fn tls(&self) -> TlsFiles {
+    pub(super) fn tls(&self) -> TlsFiles {
         let client_authorities = self.0.path().join("ca.pem");
         TlsFiles {
             certificate: self.0.path().join("cert.pem"),
@@ -53,7 +53,7 @@ impl Files {
         }
     }
 
-    fn path(&self, name: &str) -> String {
+    pub(super) fn path(&self, name: &str) -> String {
         self.0.path().join(name).to_str().unwrap().to_owned()
     }
 }
@@ -63,7 +63,7 @@ async fn start_tls(mut config: Config, files: &Files) -> Server {
     Server::start(config).await.unwrap()
 }
 
-async fn connect(server: &Server, trusted: &Authority) -> Result<Client, tonic::transport::Error> {
+pub(super) async fn connect(server: &Server, trusted: &Authority) -> Result<Client, tonic::transport::Error> {
     let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(trusted.pem()));
     let endpoint = Endpoint::from_shared(server.url()).unwrap();
     Ok(WebhookServiceClient::new(

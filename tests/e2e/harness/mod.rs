@@ -102,7 +102,7 @@ pub(crate) fn webhook(url: String, profile: &str, waits: &[Duration]) -> v1::Web
 pub(crate) async fn register(client: &mut Client, webhook: v1::Webhook) -> (String, String) {
     let request = v1::RegisterRequest {
         webhook: Some(webhook),
-        secret: String::new(),
+        ..v1::RegisterRequest::default()
     };
     let registered = client.register(request).await.unwrap().into_inner();
     (registered.webhook.unwrap().id, registered.secret)

@@ -11,30 +11,30 @@ use tokio::net::TcpStream;
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Bytes,
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Answer {
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body)
             .unwrap_or_else(|error| panic!("{error} in {:?} ({})", self.body, self.status))
     }
 
-    pub(super) fn header(&self, name: impl header::AsHeaderName) -> &str {
+    pub(crate) fn header(&self, name: impl header::AsHeaderName) -> &str {
         self.headers.get(name).unwrap().to_str().unwrap()
     }
 
     /// The JSON of a request that was done.
-    pub(super) fn done(&self) -> Value {
+    pub(crate) fn done(&self) -> Value {
         assert!(self.status.is_success(), "{} {:?}", self.status, self.body);
         self.json()
     }
 
     /// Checks that it is a problem, and returns its reason.
-    pub(super) fn reason(&self, status: u16) -> String {
+    pub(crate) fn reason(&self, status: u16) -> String {
         assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
         assert_eq!(self.header(header::CONTENT_TYPE), "application/problem+json");
         let problem = self.json();
@@ -44,11 +44,11 @@ impl Answer {
 }
 
 /// Sends JSON; an empty text is no body.
-pub(super) async fn send(address: SocketAddr, method: &str, path: &str, json: &str) -> Answer {
+pub(crate) async fn send(address: SocketAddr, method: &str, path: &str, json: &str) -> Answer {
     send_with(address, method, path, &[], json).await
 }
 
-pub(super) async fn send_with(
+pub(crate) async fn send_with(
     address: SocketAddr,
     method: &str,
     path: &str,
@@ -82,7 +82,7 @@ pub(super) async fn send_with(
 }
 
 /// Registers a webhook and returns its id.
-pub(super) async fn register(address: SocketAddr, url: &str) -> String {
+pub(crate) async fn register(address: SocketAddr, url: &str) -> String {
     let body = serde_json::json!({ "webhook": { "url": url, "profile": "generic" } });
     let answer = send(address, "POST", "/v1/webhooks", &body.to_string()).await;
     answer.done()["webhook"]["id"].as_str().unwrap().to_owned()

@@ -45,6 +45,29 @@ fn frames(answer: &Answer) -> (Vec<u8>, String) {
     (message, trailers)
 }
 
+/// Behind a proxy that speaks HTTP/1.1 to the service, developers would look for the mistake in their client.
+#[tokio::test]
+async fn grpc_that_comes_over_http_1_is_told_what_it_needs() {
+    let database = Database::sqlite();
+    let (server, _) = start(&database).await;
+    let address = server.local_addr();
+    for (path, kind) in [
+        ("/hookwright.v1.WebhookService/GetWebhook", "application/grpc"),
+        (
+            "/hookwright.v1.WebhookService/PublishStream",
+            "application/grpc+proto",
+        ),
+        ("/grpc.health.v1.Health/Check", "application/grpc"),
+        ("/v1/webhooks", "application/grpc"),
+    ] {
+        let answer = send_with(address, "POST", path, &[("content-type", kind)], "\0\0\0\0\0").await;
+        assert_eq!(answer.reason(505), "GRPC_NEEDS_HTTP2", "{path}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("gRPC-Web"));
+    }
+    server.stop().await.unwrap();
+    database.remove().await;
+}
+
 /// A dashboard in a browser could not talk to the service at all.
 #[tokio::test]
 async fn a_browser_can_call_rpcs() {

@@ -1,7 +1,8 @@
 //! The service over HTTP/JSON: the same answers as over gRPC, in the words of HTTP.
 
-mod client;
+pub(crate) mod client;
 mod conditions;
+mod cors;
 mod documents;
 mod errors;
 mod grpc_web;

@@ -102,6 +102,7 @@ async fn what_was_made_is_where_the_answer_says() {
     assert_eq!(read["id"], made.json()["replay"]["id"]);
     // A dry run makes nothing that could be read.
     let counted = send(address, "POST", "/v1/replays", r#"{"dryRun": true}"#).await;
+    assert_eq!(counted.status, 200);
     assert!(!counted.headers.contains_key("location"));
     assert_eq!(counted.done()["matchedCount"], "0");
     server.stop().await.unwrap();

@@ -7,6 +7,7 @@
 mod answers;
 mod commands;
 mod guide;
+mod keys;
 mod platforms;
 mod receivers;
 mod words;

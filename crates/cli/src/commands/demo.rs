@@ -113,7 +113,7 @@ impl Demo {
         };
         let request = v1::RegisterRequest {
             webhook: Some(webhook),
-            secret: String::new(),
+            ..v1::RegisterRequest::default()
         };
         let registered = client.register(request).await?.into_inner();
         let secret = Secret::parse(&registered.secret).map_err(|error| Failure::Failed(error.to_string()))?;

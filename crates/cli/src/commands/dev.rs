@@ -87,7 +87,7 @@ pub(crate) async fn run(args: DevArgs) -> Result<(), Failure> {
         };
         let request = v1::RegisterRequest {
             webhook: Some(webhook),
-            secret: String::new(),
+            ..v1::RegisterRequest::default()
         };
         let registered = client.register(request).await?.into_inner();
         let secret = Secret::parse(&registered.secret).map_err(|error| failed(&error))?;

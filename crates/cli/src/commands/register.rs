@@ -46,6 +46,10 @@ pub(crate) struct RegisterArgs {
     #[arg(long = "attribute", value_parser = parse_attribute, value_name = "NAME=VALUE")]
     attributes: Vec<(String, String)>,
 
+    /// Registering again with the same key, and everything else the same, makes no second webhook.
+    #[arg(long, default_value = "", hide_default_value = true, value_name = "KEY")]
+    idempotency_key: String,
+
     /// A name for people.
     #[arg(long)]
     name: Option<String>,
@@ -160,6 +164,7 @@ pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
     let request = v1::RegisterRequest {
         webhook: Some(webhook),
         secret: args.secret,
+        idempotency_key: args.idempotency_key,
     };
     let mut client = client::connect(&args.client).await?;
     let registered = client.register(request).await?.into_inner();
@@ -183,8 +188,12 @@ pub(crate) async fn run(args: RegisterArgs) -> Result<(), Failure> {
             encryption.algorithm
         );
     }
-    println!("secret: {STRONG}{}{STRONG:#}", registered.secret);
-    println!("{FAINT}Give the secret to the receiver. It is not shown again.{FAINT:#}");
+    if registered.secret.is_empty() {
+        println!("{FAINT}It was registered before, and its secret has been rotated since.{FAINT:#}");
+    } else {
+        println!("secret: {STRONG}{}{STRONG:#}", registered.secret);
+        println!("{FAINT}Give the secret to the receiver. It is not shown again.{FAINT:#}");
+    }
     Ok(())
 }
 

@@ -10,8 +10,9 @@ use tracing_subscriber::EnvFilter;
 use crate::{
     alerts::AlertArgs,
     configuration::{PLATFORM_STORE_VARIABLE, Settings},
-    failure::Failure,
+    failure::{Failure, Problems},
     front_door::FrontDoorArgs,
+    hang_up::HangUp,
     input::parse_duration,
     keys::KeysArgs,
     profiles::ProfilesArgs,
@@ -211,14 +212,24 @@ enum LogFormat {
 
 /// Whether a server could be started with this, as far as can be said without starting it. Nothing is made.
 pub(crate) fn check(args: ServeArgs) -> Result<(), Failure> {
-    let keys = args.keys.clone();
-    let config = config(args)?;
-    keys.check(&config.store)
+    config(args).map(|_| ())
 }
 
-/// The settings of the server, without the keys for its secrets.
+/// The settings of the server, without the keys for its secrets; or everything that is wrong with what they lead to.
 fn config(args: ServeArgs) -> Result<Config, Failure> {
-    let mut config = Config::new(store_address(args.store.as_deref(), args.data)?);
+    let mut problems = Problems::default();
+    let store = problems.check(store_address(args.store.as_deref(), args.data));
+    let registry = problems.check(args.profiles.registry());
+    let alerts = problems.check(args.alerts.settings());
+    problems.check(args.front_door.check());
+    if let Some(store) = &store {
+        problems.check(args.keys.check(store));
+    }
+    let (Some(store), Some(registry), Some(alerts), true) = (store, registry, alerts, problems.is_empty())
+    else {
+        return Err(problems.into_failure());
+    };
+    let mut config = Config::new(store);
     config.listen = args.listen;
     config.auth = args.auth.map(Auth::from);
     config.quotas = args.quotas.into();
@@ -231,8 +242,8 @@ fn config(args: ServeArgs) -> Result<Config, Failure> {
     args.front_door.apply(&mut config, args.attempts_max);
     config.engine.attempts_max = args.attempts_max as usize;
     config.engine.attempts_per_webhook_max = args.attempts_per_webhook_max as usize;
-    config.registry = Arc::new(args.profiles.registry()?);
-    config.alerts = args.alerts.settings()?;
+    config.registry = Arc::new(registry);
+    config.alerts = alerts;
     config.payload_bytes_max = args.payload_kib_max as usize * 1_024;
     config.verify_bytes_max = args.verify_kib_max as usize * 1_024;
     config.verify_per_second_max = NonZeroU32::new(args.verify_rate);
@@ -252,12 +263,13 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
 
     let store = config.store.to_string();
     let stop = StopSignal::listen()?;
+    let hang_up = HangUp::listen()?;
     let server = Server::start(config)
         .await
         .map_err(|error| Failure::Failed(error.to_string()))?;
     println!("listening on {}", server.url());
     tracing::info!(address = %server.local_addr(), store, "serving");
-    stop.received().await?;
+    until_stopped(&server, stop, hang_up).await?;
     tracing::info!("stopping; attempts under way may end");
     server
         .stop()
@@ -265,6 +277,22 @@ pub(crate) async fn run(args: ServeArgs) -> Result<(), Failure> {
         .map_err(|error| Failure::Failed(error.to_string()))?;
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn until_stopped(server: &Server, stop: StopSignal, mut hang_up: HangUp) -> Result<(), Failure> {
+    let mut stopped = std::pin::pin!(stop.received());
+    loop {
+        tokio::select! {
+            stopped = stopped.as_mut() => return stopped,
+            () = hang_up.received() => {
+                if server.reload() {
+                    tracing::info!("SIGHUP: the TLS files are read again");
+                } else {
+                    tracing::info!("SIGHUP: there is nothing to be read again; other settings want a restart");
+                }
+            }
+        }
+    }
 }
 
 impl EgressArgs {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hookwright_proto::v1;
-use hookwright_store::{EventId, PublishError, StoreError, Timestamp};
+use hookwright_store::{EventId, PublishError, StoreError, Timestamp, WebhookId};
 
 use super::access_error::AccessError;
 use crate::{engine::IntakeError, watch::WatchError};
@@ -39,6 +39,8 @@ pub(super) enum ApiError {
     HandshakeFailed(String),
     /// The idempotency key belongs to another event.
     KeyReused(EventId),
+    /// The same, and a webhook.
+    RegistrationKeyReused(WebhookId),
     Store(StoreError),
     /// Webhooks changed faster than an event could be stored.
     Contention,

@@ -88,11 +88,14 @@ impl From<ApiError> for Status {
                 format!("the receiver did not agree to be delivered to, so nothing was stored: {answered}"),
                 [("answered", answered)],
             ),
-            ApiError::KeyReused(event) => status(
-                Code::AlreadyExists,
-                "IDEMPOTENCY_KEY_REUSED",
-                format!("the idempotency key was used for event {event}, which has another type or payload"),
-                [("event_id", event.to_string())],
+            ApiError::KeyReused(event) => {
+                key_reused("event_id", &event, "event", "has another type or payload")
+            }
+            ApiError::RegistrationKeyReused(webhook) => key_reused(
+                "webhook_id",
+                &webhook,
+                "webhook",
+                "another request has registered",
             ),
             ApiError::Contention => retryable(
                 Code::Aborted,
@@ -129,6 +132,17 @@ impl From<ApiError> for Status {
             ApiError::Store(error) => of_store(&error),
         }
     }
+}
+
+fn key_reused(member: &'static str, id: &dyn ToString, what: &str, which: &str) -> Status {
+    let id = id.to_string();
+    let message = format!("the idempotency key was used for {what} {id}, which {which}");
+    status(
+        Code::AlreadyExists,
+        "IDEMPOTENCY_KEY_REUSED",
+        message,
+        [(member, id)],
+    )
 }
 
 fn of_access(error: AccessError) -> Status {

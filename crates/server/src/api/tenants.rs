@@ -84,14 +84,11 @@ impl Service {
         let paths = request.update_mask.map(|mask| mask.paths).unwrap_or_default();
         let fields = named_fields(&paths)?;
         let tenant = self.find_tenant(wanted.name).await?;
-        let mut quotas = tenant.quotas;
-        for (_, change) in &fields {
-            change(&mut quotas, new);
-        }
+        let change = |quotas: &mut Quotas| fields.iter().for_each(|(_, change)| change(quotas, new));
         let names = fields.iter().map(|(name, _)| (*name).to_owned()).collect();
         let updated = self
             .store_for(caller)
-            .set_quotas(&tenant, quotas, names)
+            .change_quotas(&tenant, change, names)
             .await?
             .ok_or(AccessError::TenantNotFound(tenant.name))?;
         self.keyring.refresh().await?;

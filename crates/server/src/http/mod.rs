@@ -13,6 +13,7 @@
 mod behavior;
 mod call;
 mod conditions;
+mod cors;
 mod dialect;
 mod fault;
 mod json;
@@ -36,14 +37,15 @@ use tonic_web::GrpcWebLayer;
 
 use crate::access::Gate;
 
-pub(crate) use self::problem::Problem;
+pub use self::cors::{CorsOrigin, NotAnOrigin};
 use self::{
     behavior::Behaviors,
     dialect::Dialects,
     json::Forms,
     routes::{Routes, RuleError},
-    transcoder::Transcoder,
+    transcoder::{Admission, Transcoder},
 };
+pub(crate) use self::{cors::Sites, problem::Problem};
 
 /// Why HTTP cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -102,15 +104,18 @@ pub(crate) fn router(
     body_bytes_max: usize,
     registry: Arc<Registry>,
     gate: Gate,
+    sites: &Sites,
 ) -> Result<axum::Router, HttpError> {
     let contract = Contract::read()?;
     let pages = pages::pages(contract.openapi().to_string().into());
     let grpc = grpc.prepare().into_axum_router();
     let dialects = Dialects::new(registry);
     let (routes, forms) = (contract.routes, contract.forms);
-    let transcoder = Transcoder::new(grpc.clone(), gate, routes, forms, dialects, body_bytes_max);
-    Ok(grpc
-        .layer(GrpcWebLayer::new())
-        .merge(pages)
-        .fallback_service(transcoder))
+    let guarded = grpc.clone().layer(GrpcWebLayer::new()).merge(pages);
+    let admission = Admission {
+        gate,
+        sites: sites.clone(),
+    };
+    let transcoder = Transcoder::new(grpc, admission, routes, forms, dialects, body_bytes_max);
+    Ok(sites.guard(guarded.fallback_service(transcoder)))
 }

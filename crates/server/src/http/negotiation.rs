@@ -7,17 +7,18 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
-use super::problem::Problem;
+use super::{cors::Sites, problem::Problem};
 
 /// Whether it is a call of gRPC or gRPC-Web, which is not for us.
 pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     media_type(headers).is_some_and(|kind| kind.starts_with("application/grpc"))
 }
 
-/// A page of another site must not do anything in the name of who looks at it. Browsers say when one tries.
-pub(super) fn check_origin(method: &Method, headers: &HeaderMap) -> Result<(), Problem> {
+/// A page of another site must not do anything in the name of who looks at it, unless the operator has named the site.
+/// Browsers say when one tries.
+pub(super) fn check_origin(method: &Method, headers: &HeaderMap, sites: &Sites) -> Result<(), Problem> {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
-    if method.is_safe() || !matches!(site, Some(b"cross-site" | b"same-site")) {
+    if method.is_safe() || sites.may_call(headers) || !matches!(site, Some(b"cross-site" | b"same-site")) {
         return Ok(());
     }
     Err(Problem::new(

@@ -7,7 +7,8 @@ use http::StatusCode;
 pub(super) struct Semantics {
     /// The status of success.
     pub(super) success: StatusCode,
-    /// Where what was made can be read: a path with fields of the response in braces.
+    /// Where what was made can be read: a path with fields of the response in braces. An answer without them has made
+    /// nothing, and is 200.
     pub(super) location: Option<&'static str>,
     /// The field of the request that the `Idempotency-Key` header is.
     pub(super) idempotency_key: Option<&'static str>,
@@ -51,6 +52,7 @@ const SPECIAL: &[(&str, Semantics)] = &[
         Semantics {
             success: StatusCode::CREATED,
             location: Some("/v1/webhooks/{webhook.id}"),
+            idempotency_key: Some("idempotency_key"),
             ..USUAL
         },
     ),

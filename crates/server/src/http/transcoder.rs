@@ -17,6 +17,7 @@ use tower_service::Service;
 use super::{
     call::call,
     conditions,
+    cors::Sites,
     dialect::{Asked, Dialects},
     json::{Forms, write},
     negotiation,
@@ -26,6 +27,13 @@ use super::{
 };
 use crate::access::Gate;
 
+/// Who is let in, as far as that is decided before the call is made.
+#[derive(Debug)]
+pub(super) struct Admission {
+    pub(super) gate: Gate,
+    pub(super) sites: Sites,
+}
+
 /// Answers whatever is no gRPC call.
 #[derive(Clone, Debug)]
 pub(super) struct Transcoder(Arc<Inner>);
@@ -33,7 +41,7 @@ pub(super) struct Transcoder(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     grpc: axum::Router,
-    gate: Gate,
+    admission: Admission,
     routes: Routes,
     forms: Forms,
     dialects: Dialects,
@@ -43,7 +51,7 @@ struct Inner {
 impl Transcoder {
     pub(super) fn new(
         grpc: axum::Router,
-        gate: Gate,
+        admission: Admission,
         routes: Routes,
         forms: Forms,
         dialects: Dialects,
@@ -51,7 +59,7 @@ impl Transcoder {
     ) -> Self {
         Self(Arc::new(Inner {
             grpc,
-            gate,
+            admission,
             routes,
             forms,
             dialects,
@@ -89,7 +97,7 @@ impl Service<Request<Body>> for Transcoder {
 
 impl Inner {
     async fn serve(&self, parts: Parts, body: Body) -> Result<Response, Problem> {
-        let key_profile = self.gate.profile(&parts.headers);
+        let key_profile = self.admission.gate.profile(&parts.headers).await;
         let asked = self
             .dialects
             .asked(&parts, key_profile.as_deref())
@@ -104,7 +112,7 @@ impl Inner {
             Found::Methods(methods) => return other_method(&parts.method, &methods),
             Found::Nothing(near) => return Err(no_route(parts.uri.path(), near)),
         };
-        negotiation::check_origin(&parts.method, &parts.headers)?;
+        negotiation::check_origin(&parts.method, &parts.headers, &self.admission.sites)?;
         negotiation::check_accept(&parts.headers)?;
         let timeout = negotiation::timeout(&parts.headers)?;
         let body = negotiation::read_body(&parts.headers, body, self.body_bytes_max).await?;
@@ -148,12 +156,12 @@ impl Inner {
     ) -> Result<Response, Problem> {
         let mut response = Response::new(Body::empty());
         *response.status_mut() = route.semantics.success;
-        if let Some(location) = route
-            .semantics
-            .location
-            .and_then(|template| filled(template, message))
-        {
-            response.headers_mut().insert(header::LOCATION, location);
+        if let Some(template) = route.semantics.location {
+            match filled(template, message) {
+                Some(location) => drop(response.headers_mut().insert(header::LOCATION, location)),
+                // A dry run.
+                None => *response.status_mut() = StatusCode::OK,
+            }
         }
         if route.semantics.success == StatusCode::NO_CONTENT {
             return Ok(response);

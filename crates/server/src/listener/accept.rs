@@ -16,7 +16,7 @@ use super::{
     handshake::shake,
     limits::ListenerLimits,
     places::{Full, Places},
-    reload::Tls,
+    reload::{Reload, Tls},
     tls::{Contents, TlsError, TlsFiles},
 };
 
@@ -57,6 +57,11 @@ impl Listener {
             limits: Arc::new(limits),
             tls,
         })
+    }
+
+    /// For asking for a look at the TLS files; none without TLS.
+    pub(crate) fn reload(&self) -> Option<Reload> {
+        self.tls.as_ref().map(|(tls, _)| tls.reload())
     }
 
     pub(crate) fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -23,7 +23,7 @@ use super::{
     deadline::grpc_timeout,
     limits::ListenerLimits,
     metered_body::{Budget, Meter, MeteredBody},
-    refusal::{Dialect, Refusal},
+    refusal::{Dialect, Refusal, is_grpc_without_http2},
 };
 
 /// Answered however much else there is to do: a node that is taken for dead because it is busy makes others busier.
@@ -68,10 +68,14 @@ impl Gate {
         request: Request<Incoming>,
     ) -> impl Future<Output = Response<Body>> + Send + use<> {
         let gate = Arc::clone(self);
+        let is_unanswerable = is_grpc_without_http2(&request);
         let path = request.uri().path();
         let is_stream = gate.streaming.contains(path);
         let place = gate.enter(is_stream || path.starts_with(HEALTH));
         async move {
+            if is_unanswerable {
+                return Refusal::GrpcNeedsHttp2.answer(&Dialect::Http);
+            }
             if is_stream {
                 drop(place);
                 return stream(router, request).await;

@@ -25,7 +25,10 @@ mod reload;
 mod tls;
 mod transport;
 
-pub(crate) use self::accept::{ListenError, Listener};
+pub(crate) use self::{
+    accept::{ListenError, Listener},
+    reload::Reload,
+};
 pub use self::{
     limits::ListenerLimits,
     peer::{ClientCertificate, Peer},

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use axum::body::Body;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version, header};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
@@ -21,6 +21,8 @@ pub(super) enum Refusal {
     BodyTooSlow,
     /// The answer was not there when the caller's deadline, or ours, was over.
     DeadlineExceeded,
+    /// gRPC over HTTP/1.1, which has no trailers that clients could count on.
+    GrpcNeedsHttp2,
 }
 
 impl Refusal {
@@ -28,6 +30,7 @@ impl Refusal {
         match self {
             Self::Overloaded => Code::ResourceExhausted,
             Self::BodyTooSlow | Self::DeadlineExceeded => Code::DeadlineExceeded,
+            Self::GrpcNeedsHttp2 => Code::Unimplemented,
         }
     }
 
@@ -36,6 +39,7 @@ impl Refusal {
             Self::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
+            Self::GrpcNeedsHttp2 => StatusCode::HTTP_VERSION_NOT_SUPPORTED,
         }
     }
 
@@ -44,6 +48,7 @@ impl Refusal {
             Self::Overloaded => "OVERLOADED",
             Self::BodyTooSlow => "REQUEST_TOO_SLOW",
             Self::DeadlineExceeded => "DEADLINE_EXCEEDED",
+            Self::GrpcNeedsHttp2 => "GRPC_NEEDS_HTTP2",
         }
     }
 
@@ -53,6 +58,10 @@ impl Refusal {
             Self::BodyTooSlow => "the body of the request did not come in time; nothing was done",
             Self::DeadlineExceeded => {
                 "the answer was not ready in time; what was asked for may have been done"
+            }
+            Self::GrpcNeedsHttp2 => {
+                "gRPC needs HTTP/2, and this came over HTTP/1.1, perhaps by way of a proxy; gRPC-Web and HTTP/JSON work over \
+                 both. Nothing was done"
             }
         }
     }
@@ -91,7 +100,7 @@ impl Refusal {
             Self::BodyTooSlow => {
                 headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
             }
-            Self::DeadlineExceeded => {}
+            Self::DeadlineExceeded | Self::GrpcNeedsHttp2 => {}
         }
         answer
     }
@@ -103,6 +112,15 @@ pub(super) enum Dialect {
     /// gRPC or gRPC-Web, with the media type of the request, which is that of the answer too.
     Grpc(HeaderValue),
     Http,
+}
+
+/// Whether a call comes by a version of HTTP in which it cannot be answered.
+pub(super) fn is_grpc_without_http2<B>(request: &Request<B>) -> bool {
+    request.version() < Version::HTTP_2
+        && match Dialect::of(request.headers()) {
+            Dialect::Grpc(kind) => !kind.as_bytes().starts_with(b"application/grpc-web"),
+            Dialect::Http => false,
+        }
 }
 
 impl Dialect {

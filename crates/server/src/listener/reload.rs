@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use rustls::ServerConfig;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::tls::{Contents, TlsError, TlsFiles};
@@ -18,6 +19,18 @@ use super::tls::{Contents, TlsError, TlsFiles};
 pub(super) struct Tls {
     files: TlsFiles,
     current: ArcSwap<ServerConfig>,
+    asked: Notify,
+}
+
+/// Asks for a look at the files.
+#[derive(Clone, Debug)]
+pub(crate) struct Reload(Arc<Tls>);
+
+impl Reload {
+    /// Soon, and not at the next interval.
+    pub(crate) fn now(&self) {
+        self.0.asked.notify_one();
+    }
 }
 
 impl Tls {
@@ -28,6 +41,7 @@ impl Tls {
         let tls = Self {
             files,
             current: ArcSwap::from_pointee(config),
+            asked: Notify::new(),
         };
         Ok((Arc::new(tls), Arc::new(contents)))
     }
@@ -37,21 +51,30 @@ impl Tls {
         self.current.load_full()
     }
 
+    pub(super) fn reload(self: &Arc<Self>) -> Reload {
+        Reload(Arc::clone(self))
+    }
+
     /// Looks at the files until `stop`. `contents` are those in use.
     pub(super) async fn watch(self: Arc<Self>, mut contents: Arc<Contents>, stop: CancellationToken) {
         // What the log knows is wrong; it is told once.
         let mut problem = None;
-        while stop
-            .run_until_cancelled(tokio::time::sleep(self.files.reload_interval))
-            .await
-            .is_some()
-        {
+        while let Some(is_asked) = stop.run_until_cancelled(self.next_look()).await {
+            if is_asked {
+                // Whoever asks is told again.
+                problem = None;
+            }
             let tls = Arc::clone(&self);
             let before = Arc::clone(&contents);
             // Files may be on a network that is slow or gone.
             let looked = tokio::task::spawn_blocking(move || tls.look(&before)).await;
             match looked {
-                Ok(Ok(None)) => problem = None,
+                Ok(Ok(None)) => {
+                    problem = None;
+                    if is_asked {
+                        tracing::info!("the TLS files are the ones in use");
+                    }
+                }
                 Ok(Ok(Some(new))) => {
                     contents = Arc::new(new);
                     problem = None;
@@ -66,6 +89,14 @@ impl Tls {
                 }
                 Err(error) => tracing::error!(%error, "looking at the TLS files ended badly"),
             }
+        }
+    }
+
+    /// Waits until it is time to look at the files again. Whether that is because somebody asks.
+    async fn next_look(&self) -> bool {
+        tokio::select! {
+            () = self.asked.notified() => true,
+            () = tokio::time::sleep(self.files.reload_interval) => false,
         }
     }
 

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use crate::lifecycle::install_tls_provider;
 use rustls::{
     RootCertStore, ServerConfig,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
@@ -54,6 +55,14 @@ pub enum TlsError {
         /// Why not.
         problem: String,
     },
+}
+
+impl TlsFiles {
+    /// Whether a port could be served with what is in the files now.
+    pub fn check(&self) -> Result<(), TlsError> {
+        install_tls_provider();
+        Contents::read(self)?.config(self).map(|_| ())
+    }
 }
 
 /// What was in the files at one moment. Not to be printed: the key is in it.

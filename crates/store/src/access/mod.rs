@@ -6,7 +6,7 @@ mod scope;
 mod store;
 mod tenant;
 
-pub(crate) use self::audit::changed_fields;
+pub(crate) use self::{audit::changed_fields, tenant::QuotasChange};
 pub use self::{
     audit::{Actor, AuditEntry},
     key::{Key, KeyCreation, KeyHash, KeyText, NewKey},

@@ -2,12 +2,8 @@
 
 use std::fmt;
 
-use hookwright_core::Secret;
-
 use super::{Actor, AuditEntry, Key, KeyCreation, KeyHash, KeyText, NewKey, Quotas, Tenant, TenantDeletion};
-use crate::{
-    AuditId, EventId, KeyId, Page, PageSize, Store, StoreError, TenantId, Timestamp, Webhook, WebhookSettings,
-};
+use crate::{AuditId, EventId, KeyId, Page, PageSize, Store, StoreError, TenantId, Timestamp};
 
 /// Keys of one tenant that are good at the same time. Every node has all of them in memory.
 pub const KEYS_MAX: usize = 1_000;
@@ -45,24 +41,6 @@ impl Store {
     pub(crate) fn entry(&self, tenant: TenantId, resource: &dyn fmt::Display) -> AuditEntry {
         let id = AuditId(self.mint(self.clock().now()));
         AuditEntry::new(id, self.actor(), tenant, resource.to_string())
-    }
-
-    /// Registers a webhook, unless the tenant has as many as it may have; `None` then. `secrets`: newest first, at least
-    /// one.
-    pub async fn register_webhook(
-        &self,
-        tenant: TenantId,
-        settings: WebhookSettings,
-        secrets: &[Secret],
-        webhooks_max: Option<u32>,
-    ) -> Result<Option<Webhook>, StoreError> {
-        let webhook = self.new_webhook(tenant, settings);
-        let entry = self.entry(tenant, &webhook.id);
-        let inserted = self
-            .engine()
-            .insert_webhook(&webhook, secrets, webhooks_max, &entry)
-            .await?;
-        Ok(inserted.then_some(webhook))
     }
 
     /// Makes a key.
@@ -161,15 +139,16 @@ impl Store {
         Ok(page(rows, size, |tenant| tenant.name.clone()))
     }
 
-    /// Changes a tenant's quotas. `None` when it is gone.
-    pub async fn set_quotas(
+    /// Changes a tenant's quotas with nobody in between: `change` is given those that are stored then. `None` when the
+    /// tenant is gone.
+    pub async fn change_quotas(
         &self,
         tenant: &Tenant,
-        quotas: Quotas,
+        change: impl Fn(&mut Quotas) + Send + Sync,
         fields: Vec<String>,
     ) -> Result<Option<Tenant>, StoreError> {
         let entry = self.entry(OPERATORS_LOG, &tenant.name).with_fields(fields);
-        self.engine().set_quotas(tenant.id, quotas, &entry).await
+        self.engine().change_quotas(tenant.id, &change, &entry).await
     }
 
     /// Deletes a tenant that has no webhooks, with its keys and its catalogue.

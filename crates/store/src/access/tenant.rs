@@ -49,6 +49,9 @@ impl Quotas {
     }
 }
 
+/// Changes quotas in place. Called under a lock, so it must not wait.
+pub(crate) type QuotasChange<'a> = &'a (dyn Fn(&mut Quotas) + Send + Sync);
+
 /// What came of deleting a tenant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TenantDeletion {

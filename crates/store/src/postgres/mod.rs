@@ -13,6 +13,7 @@ mod ordering;
 mod partitions;
 mod publish;
 mod reads;
+mod registrations;
 mod replays;
 mod retries;
 mod sealing;

@@ -66,6 +66,7 @@ impl Postgres {
         keys_before: Timestamp,
     ) -> Result<u64, StoreError> {
         while self.expire_keys(keys_before).await? == KEYS_BATCH.unsigned_abs() {}
+        while self.expire_registration_keys(keys_before).await? == KEYS_BATCH.unsigned_abs() {}
         let first_kept = Day::of(bound.created_at());
         // Whole days only; what waits for a retry beyond the retention is given up with its event.
         while self.expire_retries(first_kept).await? == EXPIRE_BATCH.unsigned_abs() {}
@@ -103,6 +104,17 @@ impl Postgres {
             "delete from idempotency_key
             where (tenant_id, key) in (
                 select tenant_id, key from idempotency_key where created_at < $1 order by created_at limit $2)",
+            before.to_sql(),
+            KEYS_BATCH
+        );
+        Ok(expired.execute(&self.pool).await?.rows_affected())
+    }
+
+    async fn expire_registration_keys(&self, before: Timestamp) -> Result<u64, StoreError> {
+        let expired = sqlx::query!(
+            "delete from registration_key
+            where (tenant_id, key) in (
+                select tenant_id, key from registration_key where created_at < $1 order by created_at limit $2)",
             before.to_sql(),
             KEYS_BATCH
         );

@@ -2,8 +2,7 @@
 
 use hookwright_core::Secret;
 
-use super::Postgres;
-use super::audit::record;
+use super::{Postgres, audit::record, registrations::note_rotation};
 use crate::{
     AuditEntry, Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, Webhook, WebhookId, sealing::Owner,
 };
@@ -21,10 +20,11 @@ impl Postgres {
         // Rotations of a webhook wait for each other here.
         let mut tx = self.begin_config_change().await?;
         let webhook = sqlx::query!(
-            r#"update webhook
-            set updated_at = $3
+            r#"-- store: rotate_secret, every version has a moment of its own
+            update webhook
+            set updated_at = greatest($3, updated_at + interval '1 microsecond')
             where tenant_id = $1 and id = $2
-            returning settings, created_at"#,
+            returning settings, created_at, updated_at"#,
             tenant.0,
             id.0,
             now.to_sql()
@@ -89,6 +89,7 @@ impl Postgres {
         )
         .execute(&mut *tx)
         .await?;
+        note_rotation(&mut tx, tenant, id).await?;
         record(&mut tx, entry).await?;
         super::webhooks::commit_config_change(tx, tenant).await?;
         Ok(Rotated::Done {
@@ -97,7 +98,7 @@ impl Postgres {
                 id,
                 settings: self.sealer.read_settings(owner, webhook.settings)?,
                 created_at: Timestamp::from_sql(webhook.created_at),
-                updated_at: now,
+                updated_at: Timestamp::from_sql(webhook.updated_at),
             }),
             old_expire_at,
             live: old_live + 1,

@@ -4,7 +4,9 @@ use sqlx::types::Json;
 use time::OffsetDateTime;
 
 use super::{Postgres, audit::record, sql_limit};
-use crate::{AuditEntry, Quotas, StoreError, Tenant, TenantDeletion, TenantId, Timestamp};
+use crate::{
+    AuditEntry, Quotas, StoreError, Tenant, TenantDeletion, TenantId, Timestamp, access::QuotasChange,
+};
 
 pub(super) struct TenantRow {
     pub(super) id: i64,
@@ -80,16 +82,25 @@ impl Postgres {
         Ok(rows.into_iter().map(TenantRow::read).collect())
     }
 
-    pub(crate) async fn set_quotas(
+    pub(crate) async fn change_quotas(
         &self,
         tenant: TenantId,
-        quotas: Quotas,
+        change: QuotasChange<'_>,
         entry: &AuditEntry,
     ) -> Result<Option<Tenant>, StoreError> {
+        // Under the lock that every change takes: nobody writes between the read and the write.
         let mut tx = self.begin_config_change().await?;
+        let current = sqlx::query_scalar!(
+            r#"select quotas as "quotas: Json<Quotas>" from tenant where id = $1 and deleted_at is null"#,
+            tenant.0
+        );
+        let Some(Json(mut quotas)) = current.fetch_optional(&mut *tx).await? else {
+            return Ok(None);
+        };
+        change(&mut quotas);
         let row = sqlx::query_as!(
             TenantRow,
-            r#"-- store: set_quotas
+            r#"-- store: change_quotas
             update tenant
             set quotas = $2, access_version = nextval('config_version')
             where id = $1 and deleted_at is null

@@ -3,11 +3,14 @@
 use hookwright_core::Secret;
 use sqlx::PgTransaction;
 
-use super::{CONFIG_LOCK, Postgres, alerts::note_standing, audit::record, sql_limit};
+use super::{
+    CONFIG_LOCK, Postgres, alerts::note_standing, audit::record, registrations::claim_key, sql_limit,
+};
 use crate::{
     AuditEntry, Removal, SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
     access::changed_fields,
     alert::{changed_standing, state_of},
+    registration::Inserted,
     sealing::Owner,
     webhook::Change,
 };
@@ -112,14 +115,21 @@ impl Postgres {
         &self,
         webhook: &Webhook,
         secrets: &[Secret],
+        key: Option<&str>,
         max: Option<u32>,
         entry: &AuditEntry,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Inserted, StoreError> {
         let owner = Owner {
             tenant: webhook.tenant,
             webhook: webhook.id,
         };
         let mut tx = self.begin_config_change().await?;
+        // First: a repetition is answered even if there is no room for another webhook.
+        if let Some(key) = key
+            && !claim_key(&mut tx, webhook, key).await?
+        {
+            return Ok(Inserted::KeyTaken);
+        }
         if let Some(max) = max {
             // Under the lock that every registration takes.
             let count = sqlx::query_scalar!(
@@ -127,7 +137,7 @@ impl Postgres {
                 webhook.tenant.0
             );
             if count.fetch_one(&mut *tx).await? >= i64::from(max) {
-                return Ok(false);
+                return Ok(Inserted::TooMany);
             }
         }
         sqlx::query!(
@@ -153,7 +163,7 @@ impl Postgres {
         }
         record(&mut tx, entry).await?;
         commit_config_change(tx, webhook.tenant).await?;
-        Ok(true)
+        Ok(Inserted::Done)
     }
 
     pub(crate) async fn webhook(

@@ -8,7 +8,7 @@ use super::{OpenError, Owner, Sealer, key_id};
 use crate::{StoreError, WebhookSettings};
 
 /// Settings that are secrets: a text, or all texts below. A new kind of credential is one more line here.
-const SECRET_SETTINGS: &[&str] = &["headers", "encryption", "connection"];
+const SECRET_SETTINGS: &[&str] = &["headers", "encryption", "connection", "registration"];
 /// The only member of the object that stands for a sealed text. No header has such a name.
 const SEALED: &str = "(sealed)";
 

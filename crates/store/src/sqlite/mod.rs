@@ -15,6 +15,7 @@ mod nodes;
 mod ordering;
 mod publish;
 mod reads;
+mod registrations;
 mod replays;
 mod retention;
 mod retries;

@@ -44,10 +44,15 @@ impl Sqlite {
 
     async fn remove_keys(&self, before: Timestamp) -> Result<(), StoreError> {
         let mut writer = self.writer().await?;
-        sqlx::query("delete from idempotency_key where created_at < ?")
-            .bind(before.unix_micros())
-            .execute(&mut *writer)
-            .await?;
+        for statement in [
+            "delete from idempotency_key where created_at < ?",
+            "delete from registration_key where created_at < ?",
+        ] {
+            sqlx::query(statement)
+                .bind(before.unix_micros())
+                .execute(&mut *writer)
+                .await?;
+        }
         Ok(())
     }
 

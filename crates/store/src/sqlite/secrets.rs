@@ -3,8 +3,7 @@
 use hookwright_core::Secret;
 use sqlx::Connection as _;
 
-use super::audit::record;
-use super::{Sqlite, blob, webhooks};
+use super::{Sqlite, audit::record, blob, registrations::note_rotation, webhooks};
 use crate::{AuditEntry, Rotated, SECRETS_MAX, StoreError, TenantId, Timestamp, WebhookId, sealing::Owner};
 
 impl Sqlite {
@@ -20,7 +19,7 @@ impl Sqlite {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
         let row = sqlx::query_as(
-            "update webhook set updated_at = ? where tenant_id = ? and id = ?
+            "update webhook set updated_at = max(?, updated_at + 1) where tenant_id = ? and id = ?
             returning id, settings, created_at, updated_at",
         )
         .bind(now.unix_micros())
@@ -80,6 +79,7 @@ impl Sqlite {
         .bind(self.sealer.write_secret(owner, secret)?)
         .execute(&mut *tx)
         .await?;
+        note_rotation(&mut tx, tenant, id).await?;
         record(&mut tx, entry).await?;
         webhooks::commit_config_change(tx, tenant).await?;
         Ok(Rotated::Done {

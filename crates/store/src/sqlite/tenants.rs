@@ -3,7 +3,9 @@
 use sqlx::{Connection as _, FromRow};
 
 use super::{Sqlite, audit::record, keys::next_version, sql_limit};
-use crate::{AuditEntry, Quotas, StoreError, Tenant, TenantDeletion, TenantId, Timestamp};
+use crate::{
+    AuditEntry, Quotas, StoreError, Tenant, TenantDeletion, TenantId, Timestamp, access::QuotasChange,
+};
 
 #[derive(FromRow)]
 pub(super) struct TenantRow {
@@ -88,28 +90,33 @@ impl Sqlite {
         rows.into_iter().map(TenantRow::read).collect()
     }
 
-    pub(crate) async fn set_quotas(
+    pub(crate) async fn change_quotas(
         &self,
         tenant: TenantId,
-        quotas: Quotas,
+        change: QuotasChange<'_>,
         entry: &AuditEntry,
     ) -> Result<Option<Tenant>, StoreError> {
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
-        let row: Option<TenantRow> = sqlx::query_as(
+        let row: Option<TenantRow> = sqlx::query_as(tenants!("where id = ? and deleted_at is null"))
+            .bind(tenant.0)
+            .fetch_optional(&mut *tx)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let mut tenant = row.read()?;
+        change(&mut tenant.quotas);
+        sqlx::query(
             "update tenant
             set quotas = ?, access_version = (select max(access_version) + 1 from tenant)
-            where id = ? and deleted_at is null
-            returning id, name, quotas, created_at, deleted_at, access_version",
+            where id = ?",
         )
-        .bind(document(quotas)?)
-        .bind(tenant.0)
-        .fetch_optional(&mut *tx)
+        .bind(document(tenant.quotas)?)
+        .bind(tenant.id.0)
+        .execute(&mut *tx)
         .await?;
-        let Some(row) = row else { return Ok(None) };
         record(&mut tx, entry).await?;
         tx.commit().await?;
-        row.read().map(Some)
+        Ok(Some(tenant))
     }
 
     pub(crate) async fn delete_tenant(

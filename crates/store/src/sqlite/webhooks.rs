@@ -4,11 +4,14 @@ use hookwright_core::Secret;
 use serde_json::Value;
 use sqlx::{Connection as _, SqliteTransaction};
 
-use super::{Sqlite, alerts::note_standing, audit::record, blob, read_uuid, sql_limit};
+use super::{
+    Sqlite, alerts::note_standing, audit::record, blob, read_uuid, registrations::claim_key, sql_limit,
+};
 use crate::{
     AuditEntry, Removal, SigningWebhook, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
     access::changed_fields,
     alert::{changed_standing, state_of},
+    registration::Inserted,
     sealing::Owner,
     webhook::Change,
 };
@@ -111,9 +114,10 @@ impl Sqlite {
         &self,
         webhook: &Webhook,
         secrets: &[Secret],
+        key: Option<&str>,
         max: Option<u32>,
         entry: &AuditEntry,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Inserted, StoreError> {
         let owner = Owner {
             tenant: webhook.tenant,
             webhook: webhook.id,
@@ -121,13 +125,19 @@ impl Sqlite {
         let settings = self.sealer.write_settings(owner, &webhook.settings)?;
         let mut writer = self.writer().await?;
         let mut tx = writer.begin().await?;
+        // First: a repetition is answered even if there is no room for another webhook.
+        if let Some(key) = key
+            && !claim_key(&mut tx, webhook, key).await?
+        {
+            return Ok(Inserted::KeyTaken);
+        }
         if let Some(max) = max {
             let count: i64 = sqlx::query_scalar("select count(*) from webhook where tenant_id = ?")
                 .bind(webhook.tenant.0)
                 .fetch_one(&mut *tx)
                 .await?;
             if count >= i64::from(max) {
-                return Ok(false);
+                return Ok(Inserted::TooMany);
             }
         }
         sqlx::query(
@@ -153,7 +163,7 @@ impl Sqlite {
         }
         record(&mut tx, entry).await?;
         commit_config_change(tx, webhook.tenant).await?;
-        Ok(true)
+        Ok(Inserted::Done)
     }
 
     pub(crate) async fn webhook(

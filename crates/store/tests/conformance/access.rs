@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use hookwright_store::{
-    AccessCursor, Actor, Key, KeyCreation, KeyText, NewKey, PageSize, Quotas, Retention, Scope, Scopes,
-    Store, TenantDeletion, TenantId,
+    AccessCursor, Actor, Key, KeyCreation, KeyText, NewKey, PageSize, Quotas, Registration, Retention, Scope,
+    Scopes, Store, TenantDeletion, TenantId,
 };
 
 use crate::harness::{DAY, Harness, secret, settings};
@@ -16,6 +16,7 @@ conformance! {
     a_tenant_sees_its_own_keys_only,
     no_more_webhooks_are_registered_than_a_tenant_may_have,
     a_deleted_tenant_leaves_nothing_that_opens_a_door,
+    changes_of_different_quotas_at_the_same_time_are_both_kept,
     events_are_counted_up_to_a_limit,
     every_change_is_in_the_log_of_its_tenant,
     the_log_of_changes_goes_with_the_log,
@@ -145,11 +146,12 @@ async fn no_more_webhooks_are_registered_than_a_tenant_may_have(harness: Harness
     // A tenant could fill the memory of all nodes.
     let store = harness.open().await;
     let (secrets, tenant) = ([secret(1)], TenantId::DEFAULT);
-    let register = || store.register_webhook(tenant, settings(1), &secrets, Some(2));
+    let register = || store.register_webhook(tenant, settings(1), &secrets, None, Some(2));
     // At once, as callers come.
     let (one, two, three) = tokio::join!(register(), register(), register());
     let made = [one, two, three].map(Result::unwrap);
-    assert_eq!(made.iter().flatten().count(), 2);
+    let is_registered = |made: &Registration| matches!(made, Registration::Registered(_));
+    assert_eq!(made.iter().filter(|made| is_registered(made)).count(), 2);
     let webhooks = store.tenant_webhooks(tenant).await.unwrap().webhooks;
     assert_eq!(webhooks.len(), 2);
     assert!(
@@ -158,7 +160,7 @@ async fn no_more_webhooks_are_registered_than_a_tenant_may_have(harness: Harness
             .await
             .unwrap()
     );
-    assert!(register().await.unwrap().is_some());
+    assert!(is_registered(&register().await.unwrap()));
 }
 
 async fn a_deleted_tenant_leaves_nothing_that_opens_a_door(harness: Harness) {
@@ -232,6 +234,44 @@ async fn a_deleted_tenant_leaves_nothing_that_opens_a_door(harness: Harness) {
         .map(|tenant| tenant.name)
         .collect();
     assert_eq!(names, ["default", "shop"]);
+}
+
+async fn changes_of_different_quotas_at_the_same_time_are_both_kept(harness: Harness) {
+    // Two operators who raise two limits would undo each other's change, and both be told that it was done.
+    let process = harness.process().await;
+    let stores = [process.store.clone(), harness.other_view(&process).await];
+    let tenant = stores[0]
+        .create_tenant("shop", Quotas::default())
+        .await
+        .unwrap()
+        .unwrap();
+    for round in 1..=20 {
+        let mut changes = tokio::task::JoinSet::new();
+        for (number, store) in stores.iter().cycle().take(4).enumerate() {
+            let (store, tenant) = (store.clone(), tenant.clone());
+            changes.spawn(async move {
+                let change = |quotas: &mut Quotas| match number {
+                    0 => quotas.publish_per_second = Some(round),
+                    1 => quotas.payload_bytes = Some(round),
+                    2 => quotas.webhooks = Some(round),
+                    _ => quotas.events = Some(round.into()),
+                };
+                store
+                    .change_quotas(&tenant, change, Vec::new())
+                    .await
+                    .unwrap()
+                    .unwrap()
+            });
+        }
+        changes.join_all().await;
+        let all = Quotas {
+            publish_per_second: Some(round),
+            payload_bytes: Some(round),
+            webhooks: Some(round),
+            events: Some(round.into()),
+        };
+        assert_eq!(stores[0].tenant_named("shop").await.unwrap().unwrap().quotas, all);
+    }
 }
 
 async fn events_are_counted_up_to_a_limit(harness: Harness) {

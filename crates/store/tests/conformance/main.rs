@@ -40,6 +40,7 @@ mod outage;
 mod pages;
 mod publish;
 mod recovery;
+mod registrations;
 mod retention;
 mod versions;
 mod webhooks;

@@ -1,13 +1,14 @@
 //! Tenants and webhooks: what is written is read, and every change has a version.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, time::Duration};
 
-use hookwright_store::{DisabledReason, Stop, StopCause, TenantId, WebhookSettings};
+use hookwright_store::{DisabledReason, Removal, Rotated, Stop, StopCause, TenantId, WebhookSettings};
 
 use crate::harness::{Harness, secret, settings};
 
 conformance! {
     both:
+    every_rotation_is_another_version,
     a_webhook_is_read_as_it_was_written,
     every_change_has_a_version_of_its_own,
     a_tenant_has_one_id_for_ever,
@@ -184,4 +185,31 @@ async fn a_tenant_sees_its_own_webhooks_only(harness: Harness) {
     );
     assert!(!process.store.delete_webhook(b.id, of_a).await.unwrap());
     assert!(process.store.webhook(a.id, of_a).await.unwrap().is_some());
+}
+
+async fn every_rotation_is_another_version(harness: Harness) {
+    // Who has read the webhook before the rotation would change it with an etag that is still good.
+    let store = harness.open().await;
+    let tenant = TenantId::DEFAULT;
+    let webhook = store
+        .insert_webhook(tenant, settings(1), &[secret(1)])
+        .await
+        .unwrap();
+    // The clock stands still, and is behind what was noted.
+    let mut version = webhook.updated_at;
+    for number in 2..=4 {
+        let rotated = store
+            .rotate_secret(tenant, webhook.id, &secret(number), Duration::ZERO)
+            .await;
+        let Rotated::Done { webhook: rotated, .. } = rotated.unwrap() else {
+            panic!("{number}");
+        };
+        assert!(rotated.updated_at > version);
+        version = rotated.updated_at;
+        assert_eq!(store.webhook(tenant, webhook.id).await.unwrap(), Some(*rotated));
+    }
+    let removal = store
+        .delete_webhook_version(tenant, webhook.id, Some(webhook.updated_at))
+        .await;
+    assert_eq!(removal.unwrap(), Removal::Changed);
 }

@@ -94,6 +94,7 @@ impl Dialect {
         let request = v1::RegisterRequest {
             webhook: Some(request.webhook),
             secret: request.secret,
+            ..v1::RegisterRequest::default()
         };
         Ok(Native {
             body: written(&request),

@@ -279,6 +279,7 @@ fn a_secret_that_was_made_up_here_is_always_shown() {
     let response = v1::RegisterResponse {
         webhook: Some(webhook()),
         secret: "whsec_1".to_owned(),
+        duplicate: false,
     };
     assert_eq!(
         shown(&answer::registered(&contractai.api, &response, false)),

@@ -159,6 +159,14 @@ fn responses(route: &Route, schemas: &mut Schemas<'_>) -> Value {
         success["headers"] = headers.into();
     }
     let mut responses = Map::new();
+    if route.rpc.input().get_field_by_name("dry_run").is_some() {
+        let mut nothing_made = success.clone();
+        nothing_made["description"] = "Nothing was made: it was a dry run.".into();
+        nothing_made
+            .as_object_mut()
+            .and_then(|answer| answer.remove("headers"));
+        responses.insert(StatusCode::OK.as_str().to_owned(), nothing_made);
+    }
     responses.insert(route.semantics.success.as_str().to_owned(), success);
     if route.method == Method::GET && has_etag(route) {
         responses.insert(
