@@ -17,6 +17,7 @@ mod replays;
 mod retries;
 mod sealing;
 mod secrets;
+mod stats;
 mod tenants;
 mod webhooks;
 

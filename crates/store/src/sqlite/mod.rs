@@ -20,6 +20,7 @@ mod retention;
 mod retries;
 mod sealing;
 mod secrets;
+mod stats;
 mod tenants;
 mod webhooks;
 

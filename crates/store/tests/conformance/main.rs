@@ -41,5 +41,6 @@ mod pages;
 mod publish;
 mod recovery;
 mod retention;
+mod stats;
 mod versions;
 mod webhooks;
