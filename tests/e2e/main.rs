@@ -37,6 +37,7 @@ mod secrets;
 mod seed_documents;
 mod send_test;
 mod shutdown;
+mod stats;
 mod verify;
 mod watching;
 mod webhooks;

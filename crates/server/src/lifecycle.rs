@@ -19,7 +19,7 @@ use crate::{
     engine::{Engine, Pace},
     http::{self, HttpError},
     listener::{ListenError, Listener, ListenerLimits, TlsError, TlsFiles},
-    maintenance,
+    maintenance, stats,
     watch::Watches,
 };
 
@@ -70,6 +70,7 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     local_addr: SocketAddr,
+    store: Store,
     engine_name: &'static str,
     engine: Engine,
     alerts: Alerts,
@@ -79,6 +80,7 @@ pub struct Server {
     listener: JoinHandle<()>,
     maintenance: JoinHandle<()>,
     holds: JoinHandle<()>,
+    stats: JoinHandle<()>,
     tailer: JoinHandle<()>,
     upkeep: JoinHandle<()>,
     is_tls: bool,
@@ -169,10 +171,16 @@ impl Server {
             registry,
             stop_listening.clone(),
         ));
-        let maintenance = tokio::spawn(maintenance::run(store, config.retention, stop_listening.clone()));
+        let stats = tokio::spawn(stats::run(store.clone(), stop_listening.clone()));
+        let maintenance = tokio::spawn(maintenance::run(
+            store.clone(),
+            config.retention,
+            stop_listening.clone(),
+        ));
 
         Ok(Self {
             local_addr,
+            store,
             engine_name,
             engine,
             alerts,
@@ -182,6 +190,7 @@ impl Server {
             listener,
             maintenance,
             holds,
+            stats,
             tailer,
             upkeep,
             is_tls,
@@ -229,9 +238,13 @@ impl Server {
         // Ends by the same token; a step of retention that is under way is let finish.
         let _ = self.maintenance.await;
         let _ = self.holds.await;
+        let _ = self.stats.await;
         let _ = self.tailer.await;
         let _ = self.upkeep.await;
-        self.engine.stop(self.grace).await
+        let stopped = self.engine.stop(self.grace).await;
+        // Nothing is counted any more.
+        stats::flush(&self.store).await;
+        stopped
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 /// What was answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(crate) struct Answer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -28,13 +28,13 @@ impl Answer {
     }
 
     /// The JSON of a request that was done.
-    pub(super) fn done(&self) -> Value {
+    pub(crate) fn done(&self) -> Value {
         assert!(self.status.is_success(), "{} {:?}", self.status, self.body);
         self.json()
     }
 
     /// Checks that it is a problem, and returns its reason.
-    pub(super) fn reason(&self, status: u16) -> String {
+    pub(crate) fn reason(&self, status: u16) -> String {
         assert_eq!(self.status.as_u16(), status, "{:?}", self.body);
         assert_eq!(self.header(header::CONTENT_TYPE), "application/problem+json");
         let problem = self.json();
@@ -44,7 +44,7 @@ impl Answer {
 }
 
 /// Sends JSON; an empty text is no body.
-pub(super) async fn send(address: SocketAddr, method: &str, path: &str, json: &str) -> Answer {
+pub(crate) async fn send(address: SocketAddr, method: &str, path: &str, json: &str) -> Answer {
     send_with(address, method, path, &[], json).await
 }
 
