@@ -101,13 +101,19 @@ impl Postgres {
         loop {
             let removed = sqlx::query!(
                 "-- store: remove_stats_before
-                delete from stat
-                where (tenant_id, webhook_id, granularity, started_at) in (
+                with old as materialized (
+                    -- Other nodes remove the same rows. Whoever is later leaves them to who was first.
                     select tenant_id, webhook_id, granularity, started_at
                     from stat
                     where granularity = $1 and started_at < $2
                     order by started_at
-                    limit $3)",
+                    limit $3
+                    for update skip locked
+                )
+                delete from stat s
+                using old o
+                where s.tenant_id = o.tenant_id and s.webhook_id = o.webhook_id and s.granularity = o.granularity
+                  and s.started_at = o.started_at",
                 granularity.code(),
                 before.to_sql(),
                 sql_limit(REMOVE_BATCH)

@@ -29,11 +29,8 @@ const HOUR: Duration = Duration::from_hours(1);
 type Figures = [u64; 5];
 
 fn figures(counts: &Counts) -> Figures {
-    let durations: u64 = (1..=1_000)
-        .rev()
-        .find_map(|permille| counts.durations.percentile(permille))
-        .map_or(0, |_| counts.attempts);
-    assert_eq!(durations, counts.attempts, "an attempt has a duration");
+    let has_durations = counts.durations.percentile(500).is_some();
+    assert_eq!(has_durations, counts.attempts > 0, "{counts:?}");
     [
         counts.published,
         counts.attempts,
@@ -348,6 +345,15 @@ async fn two_nodes_that_write_the_same_rows_add_up_and_do_not_lock_each_other_ou
             assert_eq!(counted, [(START, [2 * ROUNDS, 0, 0, 0, 0])]);
         }
     }
+    // And they remove the same ones.
+    harness.clock.advance(26 * HOUR);
+    let (one, other) = tokio::join!(
+        first.store.maintain(Retention::default()),
+        second.store.maintain(Retention::default())
+    );
+    one.unwrap();
+    other.unwrap();
+    assert_eq!(minutes(&first.store, &tenant, None).await, []);
     drop((first, second));
     harness.assert_no_deadlocks().await;
 }
