@@ -17,6 +17,7 @@ use super::{
     limits::ListenerLimits,
     places::{Full, Places},
     reload::Tls,
+    streams::Streams,
     tls::{Contents, TlsError, TlsFiles},
 };
 
@@ -63,7 +64,7 @@ impl Listener {
         self.port.local_addr()
     }
 
-    /// Serves until `stop`, and then until the last connection has ended. Dropping it ends them at once.
+    /// Serves until `stop`, and then until the last connection has ended, with all of its calls. Dropping it ends them at once.
     ///
     /// `descriptors` are those of the gRPC services in the router.
     pub(crate) fn serve(
@@ -72,15 +73,20 @@ impl Listener {
         descriptors: &[&[u8]],
         stop: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, prost::DecodeError> {
+        let streams = Streams::default();
         let serving = Serving {
             // Now, not with each connection: it puts the routes into the form in which they are looked up.
             router: router.with_state(()),
             gate: Arc::new(Gate::new(&self.limits, descriptors)?),
-            http: Arc::new(connection::http(&self.limits)),
+            http: Arc::new(connection::http(&self.limits, streams.clone())),
             limits: self.limits,
             stop,
         };
-        Ok(accept(self.port, self.tls, serving))
+        let accepting = accept(self.port, self.tls, serving);
+        Ok(async move {
+            accepting.await;
+            streams.ended().await;
+        })
     }
 }
 

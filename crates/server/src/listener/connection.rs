@@ -6,7 +6,7 @@ use axum::Router;
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
+    rt::{TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
 use tokio_util::sync::CancellationToken;
@@ -17,6 +17,7 @@ use super::{
     limits::ListenerLimits,
     metered_body::AnswerBody,
     peer::Peer,
+    streams::Streams,
     transport::{Stream, Transport},
 };
 
@@ -47,13 +48,13 @@ pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) gate: Arc<Gate>,
     pub(super) limits: Arc<ListenerLimits>,
-    pub(super) http: Arc<Builder<TokioExecutor>>,
+    pub(super) http: Arc<Builder<Streams>>,
     pub(super) stop: CancellationToken,
 }
 
 /// How HTTP is spoken within these limits.
-pub(super) fn http(limits: &ListenerLimits) -> Builder<TokioExecutor> {
-    let mut builder = Builder::new(TokioExecutor::new());
+pub(super) fn http(limits: &ListenerLimits, streams: Streams) -> Builder<Streams> {
+    let mut builder = Builder::new(streams);
     builder
         .http1()
         // Ours ends heads that come too slowly, and lets connections be idle for longer than that.

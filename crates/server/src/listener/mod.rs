@@ -22,6 +22,7 @@ mod peer;
 mod places;
 mod refusal;
 mod reload;
+mod streams;
 mod tls;
 mod transport;
 
