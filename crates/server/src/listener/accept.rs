@@ -17,7 +17,6 @@ use super::{
     limits::ListenerLimits,
     places::{Full, Places},
     reload::Tls,
-    streams::Streams,
     tls::{Contents, TlsError, TlsFiles},
 };
 
@@ -64,7 +63,7 @@ impl Listener {
         self.port.local_addr()
     }
 
-    /// Serves until `stop`, and then until the last connection has ended, with all of its calls. Dropping it ends them at once.
+    /// Serves until `stop`, and then until the last connection has ended. Dropping it ends them at once.
     ///
     /// `descriptors` are those of the gRPC services in the router.
     pub(crate) fn serve(
@@ -73,20 +72,15 @@ impl Listener {
         descriptors: &[&[u8]],
         stop: CancellationToken,
     ) -> Result<impl Future<Output = ()> + Send + use<>, prost::DecodeError> {
-        let streams = Streams::default();
         let serving = Serving {
             // Now, not with each connection: it puts the routes into the form in which they are looked up.
             router: router.with_state(()),
             gate: Arc::new(Gate::new(&self.limits, descriptors)?),
-            http: Arc::new(connection::http(&self.limits, streams.clone())),
+            http: Arc::new(connection::http(&self.limits)),
             limits: self.limits,
             stop,
         };
-        let accepting = accept(self.port, self.tls, serving);
-        Ok(async move {
-            accepting.await;
-            streams.ended().await;
-        })
+        Ok(accept(self.port, self.tls, serving))
     }
 }
 

@@ -6,7 +6,7 @@ use axum::Router;
 use http::{Request, Response};
 use hyper::{body::Incoming, service::Service};
 use hyper_util::{
-    rt::{TokioIo, TokioTimer},
+    rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto::Builder,
 };
 use tokio_util::sync::CancellationToken;
@@ -17,7 +17,6 @@ use super::{
     limits::ListenerLimits,
     metered_body::AnswerBody,
     peer::Peer,
-    streams::Streams,
     transport::{Stream, Transport},
 };
 
@@ -48,13 +47,13 @@ pub(super) struct Serving {
     pub(super) router: Router,
     pub(super) gate: Arc<Gate>,
     pub(super) limits: Arc<ListenerLimits>,
-    pub(super) http: Arc<Builder<Streams>>,
+    pub(super) http: Arc<Builder<TokioExecutor>>,
     pub(super) stop: CancellationToken,
 }
 
 /// How HTTP is spoken within these limits.
-pub(super) fn http(limits: &ListenerLimits, streams: Streams) -> Builder<Streams> {
-    let mut builder = Builder::new(streams);
+pub(super) fn http(limits: &ListenerLimits) -> Builder<TokioExecutor> {
+    let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         // Ours ends heads that come too slowly, and lets connections be idle for longer than that.

@@ -22,7 +22,6 @@ mod peer;
 mod places;
 mod refusal;
 mod reload;
-mod streams;
 mod tls;
 mod transport;
 
