@@ -2,7 +2,7 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "hookwright/v1/access.proto",
     "hookwright/v1/json_form.proto",
     "hookwright/v1/webhook.proto",
@@ -12,6 +12,7 @@ const FILES: [&str; 11] = [
     "hookwright/v1/matching.proto",
     "hookwright/v1/event_type.proto",
     "hookwright/v1/operation.proto",
+    "hookwright/v1/stats.proto",
     "hookwright/v1/watch.proto",
     "hookwright/v1/webhook_service.proto",
 ];

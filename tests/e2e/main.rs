@@ -38,6 +38,7 @@ mod secrets;
 mod seed_documents;
 mod send_test;
 mod shutdown;
+mod stats;
 mod verify;
 mod watching;
 mod webhooks;

@@ -21,6 +21,7 @@ use crate::{
         send_test::SendTestArgs,
         serve::ServeArgs,
         sign::SignArgs,
+        stats::StatsArgs,
         tenants::TenantsArgs,
         verify::VerifyArgs,
         webhook_state::WebhookStateArgs,
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     EventTypes(EventTypesArgs),
     /// List deliveries, or show one with its attempts.
     Deliveries(DeliveriesArgs),
+    /// Show how many deliveries arrived and failed, and how long receivers took, by minute or hour.
+    Stats(StatsArgs),
     /// Hold the deliveries of a webhook until it is resumed.
     Pause(WebhookStateArgs),
     /// Deliver again to a webhook that was paused or disabled, first of all what is held for it.

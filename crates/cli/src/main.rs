@@ -57,6 +57,7 @@ async fn run(options: Options) -> Result<(), Failure> {
         Command::Publish(args) => commands::publish::run(args).await,
         Command::EventTypes(args) => commands::event_types::run(args).await,
         Command::Deliveries(args) => commands::deliveries::run(args).await,
+        Command::Stats(args) => commands::stats::run(args).await,
         Command::Pause(args) => commands::webhook_state::pause(args).await,
         Command::Resume(args) => commands::webhook_state::resume(args).await,
         Command::RotateSecret(args) => commands::rotate_secret::run(args).await,

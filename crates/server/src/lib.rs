@@ -24,6 +24,7 @@ mod maintenance;
 mod matching;
 #[cfg(test)]
 mod simulation;
+mod stats;
 mod watch;
 
 pub use self::{

@@ -19,7 +19,7 @@ use crate::{
     engine::{Engine, Pace},
     http::{self, CorsOrigin, HttpError, Sites},
     listener::{ListenError, Listener, ListenerLimits, Reload, TlsError, TlsFiles},
-    maintenance,
+    maintenance, stats,
     watch::Watches,
 };
 
@@ -76,17 +76,15 @@ pub enum StartError {
 #[derive(Debug)]
 pub struct Server {
     local_addr: SocketAddr,
-    engine_name: &'static str,
+    store: Store,
     engine: Engine,
     alerts: Alerts,
     health: HealthReporter,
     stop_listening: CancellationToken,
     calls: TaskTracker,
     listener: JoinHandle<()>,
-    maintenance: JoinHandle<()>,
-    holds: JoinHandle<()>,
-    tailer: JoinHandle<()>,
-    upkeep: JoinHandle<()>,
+    /// They end by the same token as the listener.
+    background: [JoinHandle<()>; 5],
     reload: Option<Reload>,
     drain_delay: Duration,
     grace: Duration,
@@ -123,9 +121,23 @@ impl Server {
 
         let stop_listening = CancellationToken::new();
         let watches = Watches::new(store.clone(), config.watchers_max);
-        let tailer = tokio::spawn(watches.clone().run(stop_listening.clone()));
+        let background = [
+            tokio::spawn(watches.clone().run(stop_listening.clone())),
+            tokio::spawn(upkeep::run(keyring.clone(), config.clock, stop_listening.clone())),
+            tokio::spawn(maintenance::limit_holds(
+                store.clone(),
+                Arc::clone(&registry),
+                stop_listening.clone(),
+            )),
+            tokio::spawn(stats::run(store.clone(), stop_listening.clone())),
+            tokio::spawn(maintenance::run(
+                store.clone(),
+                config.retention,
+                stop_listening.clone(),
+            )),
+        ];
         let service = Service::new(
-            keyring.clone(),
+            keyring,
             engine.intake(),
             directory,
             egress,
@@ -146,21 +158,11 @@ impl Server {
             .guard(WebhookServiceServer::new(service.shared()).max_decoding_message_size(request_bytes_max));
         let (health, health_service) = tonic_health::server::health_reporter();
         health.set_serving::<WebhookServiceServer<SharedService>>().await;
-        let reflection = || {
-            tonic_reflection::server::Builder::configure()
-                .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
-                .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-        };
-
-        let grpc = Routes::new(health_service)
-            .add_service(gate.guard(reflection().build_v1()?))
-            // What most command-line clients still speak.
-            .add_service(gate.guard(reflection().build_v1alpha()?))
-            .add_service(service);
+        let grpc = Routes::new(health_service).add_service(service);
         let router = http::router(
-            grpc,
+            with_reflection(grpc, &gate)?,
             request_bytes_max,
-            Arc::clone(&registry),
+            registry,
             gate,
             &Sites::new(&config.cors_origins),
         )?;
@@ -171,32 +173,17 @@ impl Server {
         ];
         let listener =
             tokio::spawn(listener.serve(router, &descriptors, calls.clone(), stop_listening.clone())?);
-        let upkeep = tokio::spawn(upkeep::run(
-            keyring,
-            store.clock().clone(),
-            stop_listening.clone(),
-        ));
-        let engine_name = store.engine_name();
-        let holds = tokio::spawn(maintenance::limit_holds(
-            store.clone(),
-            registry,
-            stop_listening.clone(),
-        ));
-        let maintenance = tokio::spawn(maintenance::run(store, config.retention, stop_listening.clone()));
 
         Ok(Self {
             local_addr,
-            engine_name,
+            store,
             engine,
             alerts,
             health,
             stop_listening,
             calls,
             listener,
-            maintenance,
-            holds,
-            tailer,
-            upkeep,
+            background,
             reload,
             drain_delay: config.drain_delay,
             grace: config.grace,
@@ -221,7 +208,7 @@ impl Server {
 
     /// `postgresql` or `sqlite`.
     pub fn engine_name(&self) -> &'static str {
-        self.engine_name
+        self.store.engine_name()
     }
 
     /// Stops: says so to health checks, answers the requests that are under way, ends attempts or gives them back, and
@@ -245,13 +232,28 @@ impl Server {
         let _ = tokio::time::timeout(self.grace, self.calls.wait()).await;
         // Before the engine, which they publish through.
         self.alerts.stop(self.grace).await;
-        // Ends by the same token; a step of retention that is under way is let finish.
-        let _ = self.maintenance.await;
-        let _ = self.holds.await;
-        let _ = self.tailer.await;
-        let _ = self.upkeep.await;
-        self.engine.stop(self.grace).await
+        // A step of retention that is under way is let finish.
+        for task in self.background {
+            let _ = task.await;
+        }
+        let stopped = self.engine.stop(self.grace).await;
+        // Nothing is counted any more.
+        stats::flush(&self.store).await;
+        stopped
     }
+}
+
+/// What clients ask who do not have the proto files.
+fn with_reflection(grpc: Routes, gate: &Gate) -> Result<Routes, tonic_reflection::server::Error> {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(grpc
+        .add_service(gate.guard(reflection().build_v1()?))
+        // What most command-line clients still speak.
+        .add_service(gate.guard(reflection().build_v1alpha()?)))
 }
 
 async fn bind(

@@ -5,11 +5,11 @@ use std::collections::{HashMap, HashSet};
 use hookwright_core::Secret;
 
 use crate::{
-    AccessChanges, AccessCursor, Attempt, AuditEntry, AuditId, Catalogue, DeliveryId, Digest, Due, Event,
-    EventId, EventType, FailingWebhook, Finish, ImportOutcome, Incarnation, Key, KeyHash, KeyId, Lane,
-    NewReplay, Notice, Quotas, Recovery, Removal, Replay, ReplayFilter, ReplayId, ReplayState, ReplayStep,
-    Rotated, Stop, StoreAddress, StoreError, Tenant, TenantDeletion, TenantId, TenantWebhooks, Timestamp,
-    Upcoming, Want, Webhook, WebhookId,
+    AccessChanges, AccessCursor, Attempt, AuditEntry, AuditId, Catalogue, Counts, DeliveryId, Digest, Due,
+    Event, EventId, EventType, FailingWebhook, Finish, Granularity, ImportOutcome, Incarnation, Key, KeyHash,
+    KeyId, Lane, NewReplay, Notice, Quotas, Recovery, Removal, Replay, ReplayFilter, ReplayId, ReplayState,
+    ReplayStep, Rotated, Stop, StoreAddress, StoreError, Tenant, TenantDeletion, TenantId, TenantWebhooks,
+    Timestamp, Upcoming, Want, Webhook, WebhookId,
     access::QuotasChange,
     delivery::Facts,
     id::Minter,
@@ -20,6 +20,7 @@ use crate::{
     replay::Batch,
     sealing::Sealer,
     sqlite::Sqlite,
+    stats::{StatRow, Subject},
     webhook::Change,
 };
 
@@ -275,6 +276,15 @@ impl Engine {
     both!(
         /// The first row that was made at this time or later; the bound if there is none.
         journal_row_since(since: Timestamp) -> i64);
+
+    // Figures.
+    both!(
+        /// Adds to what is stored. In the order of their keys, each at most once.
+        add_stats(rows: &[StatRow]) -> ());
+    both!(
+        /// In no order.
+        stats(subject: Subject, granularity: Granularity, from: Timestamp, until: Timestamp) -> Vec<(Timestamp, Counts)>);
+    both!(remove_stats_before(granularity: Granularity, before: Timestamp) -> ());
 
     // Retention.
     both!(remove_journal_before(made_at: Timestamp) -> ());

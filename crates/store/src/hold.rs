@@ -75,6 +75,7 @@ impl Store {
                 .give_up_held(webhook.tenant, webhook.id, up_to, STEP, reason, now)
                 .await?;
             self.journal_notice().notify_one();
+            self.tally().given_up(webhook.tenant, webhook.id, step, now);
             given_up += step;
             if step < STEP {
                 return Ok(given_up);

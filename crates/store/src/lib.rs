@@ -46,6 +46,7 @@ mod secrets;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod sqlite;
+mod stats;
 mod stop;
 mod store;
 mod webhook;
@@ -80,6 +81,7 @@ pub use self::{
     retry::{Due, Upcoming, Want},
     sealing::{EncryptionKeys, KeyError, Resealed},
     secrets::{Rotated, SECRETS_MAX},
+    stats::{Counts, Granularity, Histogram},
     stop::{DisabledReason, Stop, StopCause},
     store::{DeliveryFilter, Retention, Store, StoreAddress, TenantWebhooks},
     webhook::{

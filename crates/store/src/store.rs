@@ -9,6 +9,7 @@ use crate::{
     Actor, Attempt, Clock, Delivery, DeliveryDetail, DeliveryId, EncryptionKeys, Event, EventId,
     FailingWebhook, Ordering, Page, PageSize, Removal, SigningWebhook, StoreError, TenantId, Timestamp,
     Webhook, WebhookId, WebhookSettings, delivery::Facts, engine::Engine, id::Minter, sealing::Sealer,
+    stats::Tally,
 };
 
 /// Where the data is.
@@ -81,6 +82,7 @@ struct Inner {
     clock: Clock,
     minter: std::sync::Mutex<Minter>,
     journaled: Notify,
+    tally: Tally,
 }
 
 /// A tenant's webhooks at a version.
@@ -161,6 +163,7 @@ impl Store {
                 engine,
                 clock,
                 journaled: Notify::new(),
+                tally: Tally::default(),
             }),
             actor: Arc::new(Actor::service("Change")),
         })
@@ -194,6 +197,11 @@ impl Store {
     /// Told whenever this process has written to the journal.
     pub(crate) fn journal_notice(&self) -> &Notify {
         &self.inner.journaled
+    }
+
+    /// What this process has counted.
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.inner.tally
     }
 
     /// A new id, larger than all that this store has minted before.
@@ -471,6 +479,7 @@ impl Store {
             .await?;
         let bound = EventId::floor(now.minus(retention.events));
         self.remove_access_before(bound).await?;
+        self.remove_old_stats(now).await?;
         self.engine()
             .remove_before(bound, now.minus(retention.idempotency_keys))
             .await

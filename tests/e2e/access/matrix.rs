@@ -82,7 +82,7 @@ fn requests(method: &str, of: &Belongings) -> Vec<Value> {
             json!({ "webhookId": of.webhook }),
             json!({ "state": "DELIVERY_STATE_DELIVERED" }),
         ],
-        "WatchDeliveries" => vec![json!({}), json!({ "webhookId": of.webhook })],
+        "GetStats" | "WatchDeliveries" => vec![json!({}), json!({ "webhookId": of.webhook })],
         "GetDelivery" | "CancelDelivery" | "ReplayDelivery" => vec![json!({ "id": of.delivery })],
         "CreateReplay" => vec![
             json!({ "filter": { "webhookId": of.webhook, "states": ["DELIVERY_STATE_DELIVERED"] }, "dryRun": true }),
@@ -234,7 +234,7 @@ on_both_stores! {
                 }
             }
         }
-        for name in ["GetWebhook", "GetDelivery", "GetReplay", "RevokeKey", "Verify", "DeleteEventType"] {
+        for name in ["GetWebhook", "GetDelivery", "GetStats", "GetReplay", "RevokeKey", "Verify", "DeleteEventType"] {
             assert!(refused.contains(name), "{name} was not refused at all");
         }
         assert_eq!(everything(&channel, &methods, &alpha).await, before, "something of it has changed");

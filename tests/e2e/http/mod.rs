@@ -8,3 +8,5 @@ mod errors;
 mod grpc_web;
 mod openapi;
 mod routes;
+
+pub(crate) use self::client::send;

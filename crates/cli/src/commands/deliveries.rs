@@ -254,7 +254,7 @@ async fn show(client: &mut Client, id: String, json: bool) -> Result<(), Failure
     Ok(())
 }
 
-fn took(duration: pbjson_types::Duration) -> String {
+pub(crate) fn took(duration: pbjson_types::Duration) -> String {
     let took = Duration::try_from(duration).unwrap_or_default();
     format!("{:.1} ms", took.as_secs_f64() * 1e3)
 }

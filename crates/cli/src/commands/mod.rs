@@ -17,6 +17,7 @@ pub(crate) mod rotate_secret;
 pub(crate) mod send_test;
 pub(crate) mod serve;
 pub(crate) mod sign;
+pub(crate) mod stats;
 pub(crate) mod tenants;
 pub(crate) mod verify;
 mod watch_deliveries;

@@ -254,7 +254,7 @@ fn state_name(replay: &v1::Replay) -> String {
 }
 
 /// The moment that is this long ago, or 1970 when that is later.
-fn ago(age: Duration) -> pbjson_types::Timestamp {
+pub(super) fn ago(age: Duration) -> pbjson_types::Timestamp {
     let moment = Clock::system().now().minus(age).unix_micros().max(0);
     pbjson_types::Timestamp {
         seconds: moment / 1_000_000,

@@ -49,6 +49,7 @@ permissions! {
 
     ListDeliveries: Read | Admin;
     GetDelivery: Read | Admin;
+    GetStats: Read | Admin;
     WatchDeliveries: Read | Admin;
     CancelDelivery: Admin;
     ReplayDelivery: Admin;

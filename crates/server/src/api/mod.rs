@@ -15,6 +15,7 @@ mod event_types;
 mod flow;
 mod get_delivery;
 mod get_replay;
+mod get_stats;
 mod get_webhook;
 mod handshake;
 mod keys;
@@ -200,6 +201,7 @@ rpcs! {
     delete_event_type(DeleteEventTypeRequest) -> DeleteEventTypeResponse;
     list_deliveries(ListDeliveriesRequest) -> ListDeliveriesResponse;
     get_delivery(GetDeliveryRequest) -> GetDeliveryResponse;
+    get_stats(GetStatsRequest) -> GetStatsResponse;
     verify(VerifyRequest) -> VerifyResponse;
     rotate_secret(RotateSecretRequest) -> RotateSecretResponse;
     send_test(SendTestRequest) -> SendTestResponse;

@@ -65,6 +65,7 @@ async fn write_round(shared: &Shared, rows: &[&Finish]) {
         let error = match shared.store.engine().finish(rows, now, in_order).await {
             Ok(next_in_line) => {
                 shared.store.journal_notice().notify_one();
+                shared.store.tally().finished(rows, now);
                 return shared.queues.wake(next_in_line);
             }
             Err(error) => error,

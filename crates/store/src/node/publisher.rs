@@ -142,6 +142,12 @@ async fn store(shared: &Shared, batch: Vec<Submission>) {
     match shared.store.engine().publish(incarnation, &rows).await {
         Ok(stored) => {
             FailPoint::PublishCommitted.pass();
+            // Before the callers are answered, so that who has published sees it counted.
+            let accepted = rows
+                .iter()
+                .zip(&stored)
+                .filter(|(_, stored)| **stored == Stored::Yes);
+            shared.store.tally().published(accepted.map(|(row, _)| row));
             let spilled = rows.iter().any(EventRow::has_unordered_spill);
             let ordered: Vec<(Lane, WebhookId)> = rows.iter().flat_map(EventRow::ordered).collect();
             for ((row, waiter), stored) in rows.into_iter().zip(waiters).zip(stored) {
@@ -339,6 +345,7 @@ async fn reconcile(
     };
     for (row, waiter) in rows.into_iter().zip(waiters) {
         if stored.contains(&row.event.id) {
+            shared.store.tally().published(std::iter::once(&row));
             answer(shared, incarnation, row, waiter, Stored::Yes).await;
         } else {
             // Not forgotten, so that the low-water mark stays below it.

@@ -18,6 +18,7 @@ mod replays;
 mod retries;
 mod sealing;
 mod secrets;
+mod stats;
 mod tenants;
 mod webhooks;
 

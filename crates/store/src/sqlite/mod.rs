@@ -21,6 +21,7 @@ mod retention;
 mod retries;
 mod sealing;
 mod secrets;
+mod stats;
 mod tenants;
 mod webhooks;
 

@@ -42,5 +42,6 @@ mod publish;
 mod recovery;
 mod registrations;
 mod retention;
+mod stats;
 mod versions;
 mod webhooks;
