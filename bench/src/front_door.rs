@@ -6,6 +6,10 @@ use anyhow::{Context as _, Result};
 use clap::Args;
 use hookwright_proto::v1::PublishRequest;
 use serde::Serialize;
+use tonic::{
+    Request,
+    metadata::{Ascii, MetadataValue},
+};
 
 use crate::{
     args::{CommonArgs, duration},
@@ -35,7 +39,7 @@ pub(crate) struct FrontDoorArgs {
     /// Connections that send messages of 8 MiB
     #[arg(long, default_value_t = 4)]
     pub(crate) large: u32,
-    /// Connections that send bad requests with bad keys, one after the other
+    /// Connections that send requests with keys that nobody has made, one after the other
     #[arg(long, default_value_t = 16)]
     pub(crate) bad: u32,
     /// Connections on which nothing is asked
@@ -80,7 +84,7 @@ pub(crate) async fn run(args: &FrontDoorArgs) -> Result<bool> {
         .service_log
         .clone()
         .unwrap_or_else(|| scratch.file("service.log"));
-    let spec = ServiceSpec::new(common, &store, log)?;
+    let spec = ServiceSpec::new(common, &store, log)?.asking_for_keys();
     let result = measure(args, &spec).await;
     store.remove().await?;
     let phases = result?;
@@ -94,6 +98,8 @@ pub(crate) async fn run(args: &FrontDoorArgs) -> Result<bool> {
 }
 
 async fn measure(args: &FrontDoorArgs, spec: &ServiceSpec) -> Result<Vec<Phase>> {
+    let key = format!("Bearer {}", spec.make_key("publish").await?);
+    let key: MetadataValue<Ascii> = key.parse().context("the text of a key")?;
     let mut service = Service::start(spec)?;
     service.ready().await?;
     println!("\n| beside | p50 | p99 | max | failed | memory |\n| --- | --- | --- | --- | --- | --- |");
@@ -102,14 +108,14 @@ async fn measure(args: &FrontDoorArgs, spec: &ServiceSpec) -> Result<Vec<Phase>>
         ("nobody", None, 0),
         ("slow heads", Some(Kind::SlowHeads), args.slow),
         ("messages of 8 MiB", Some(Kind::LargeMessages), args.large),
-        ("bad requests with bad keys", Some(Kind::BadRequests), args.bad),
+        ("callers with bad keys", Some(Kind::BadKeys), args.bad),
         ("idle connections", Some(Kind::Idle), args.idle),
     ] {
         let crowd = match kind {
-            Some(kind) => Some(Crowd::gather(kind, size, spec.address())?),
+            Some(kind) => Some(Crowd::gather(kind, size, spec.address(), &key)?),
             None => None,
         };
-        let (publish, failed) = good_client(args, spec).await?;
+        let (publish, failed) = good_client(args, spec, &key).await?;
         let phase = Phase {
             crowd: crowd
                 .as_ref()
@@ -139,26 +145,32 @@ async fn measure(args: &FrontDoorArgs, spec: &ServiceSpec) -> Result<Vec<Phase>>
 }
 
 /// Publishes on schedule, one at a time; a late answer makes the next ones late, and counts for them too.
-async fn good_client(args: &FrontDoorArgs, spec: &ServiceSpec) -> Result<(Percentiles, usize)> {
+async fn good_client(
+    args: &FrontDoorArgs,
+    spec: &ServiceSpec,
+    key: &MetadataValue<Ascii>,
+) -> Result<(Percentiles, usize)> {
     let mut client = client(spec)?;
     let payload = "x".repeat(args.common.publishing.payload_bytes.saturating_sub(2));
-    let request = PublishRequest {
+    let event = PublishRequest {
         event_type: EVENT_TYPE.into(),
         payload: format!("\"{payload}\"").into(),
         ..PublishRequest::default()
     };
+    let request = || {
+        let mut request = Request::new(event.clone());
+        request.metadata_mut().insert("authorization", key.clone());
+        request
+    };
     // Connects, and fills caches.
-    client
-        .publish(request.clone())
-        .await
-        .context("the first publish")?;
+    client.publish(request()).await.context("the first publish")?;
     let mut latencies = Vec::new();
     let mut failed = 0;
     let mut due = Moment::now();
     let end = due.after(args.duration);
     while due < end {
         sleep_until(due).await;
-        match client.publish(request.clone()).await {
+        match client.publish(request()).await {
             Ok(_) => latencies.push(Moment::now().since(due)),
             Err(status) => {
                 eprintln!("failed: {status}");

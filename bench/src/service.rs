@@ -66,6 +66,36 @@ impl ServiceSpec {
         })
     }
 
+    /// The same, where every call needs a key.
+    pub(crate) fn asking_for_keys(mut self) -> Self {
+        self.args.extend(["--auth".into(), "keys".into()]);
+        self
+    }
+
+    /// Makes a key in the store, as an operator does before the first start.
+    pub(crate) async fn make_key(&self, scope: &str) -> Result<String> {
+        let mut command = Command::new(&self.binary);
+        command.args(["keys", "create", "bench", "--scope", scope, "--store"]);
+        if self.database_url.is_none() {
+            let store = self.args.iter().position(|arg| arg == "--store");
+            command.args(store.and_then(|place| self.args.get(place + 1)));
+        }
+        let made = self.with_database(&mut command).output().await?;
+        if !made.status.success() {
+            bail!("no key was made: {}", String::from_utf8_lossy(&made.stderr));
+        }
+        Ok(String::from_utf8(made.stdout)?.trim().to_owned())
+    }
+
+    fn with_database<'a>(&self, command: &'a mut Command) -> &'a mut Command {
+        // It would win over what the test has chosen.
+        command.env_remove("HOOKWRIGHT_STORE");
+        match &self.database_url {
+            Some(url) => command.env("DATABASE_URL", url),
+            None => command.env_remove("DATABASE_URL"),
+        }
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.address
     }
@@ -98,13 +128,8 @@ impl Service {
             .stdout(log.try_clone()?)
             .stderr(log)
             .kill_on_drop(true);
-        // It would win over what the test has chosen.
-        command.env_remove("HOOKWRIGHT_STORE");
-        match &spec.database_url {
-            Some(url) => command.env("DATABASE_URL", url),
-            None => command.env_remove("DATABASE_URL"),
-        };
-        let child = command
+        let child = spec
+            .with_database(&mut command)
             .spawn()
             .with_context(|| format!("starting {}", spec.binary.display()))?;
         let pid = child.id().context("the service ended at once")?;

@@ -86,6 +86,13 @@ async fn the_first_key_and_everything_after_it() {
     assert!(published.status.success(), "{published:?}");
     let revoked = run(&["keys", "revoke", id, "--tenant", "acme"], first);
     assert!(revoked.status.success(), "{revoked:?}");
+    // As a script takes it.
+    let taken = stdout(&run(&["keys", "create", "reader", "--scope", "read"], first));
+    let taken = taken.trim_end_matches('\n');
+    assert!(
+        run(&["webhooks"], taken).status.success(),
+        "{taken:?} is the key alone"
+    );
     let listed = stdout(&run(&["keys", "list", "--tenant", "acme"], first));
     assert!(listed.contains(id) && listed.contains("revoked"), "{listed}");
     let audit = stdout(&run(&["audit", "--tenant", "acme"], first));

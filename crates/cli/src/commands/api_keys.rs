@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use anstream::println;
+use anstream::{eprintln, println};
 use clap::{Args, Subcommand, ValueEnum};
 use hookwright_proto::v1;
 use hookwright_store::{Actor, Clock, KeyCreation, NewKey, Scope, Store, StoreError};
@@ -196,9 +196,10 @@ async fn create_in_store(args: CreateArgs) -> Result<(), Failure> {
     }
 }
 
+/// The key alone is the output, for scripts.
 fn show_once(id: &str, text: &str) {
     println!("{GOOD}{text}{GOOD:#}");
-    println!(
+    eprintln!(
         "{FAINT}{id}; the key is not shown again. Use it with HOOKWRIGHT_KEY, or as `authorization: Bearer`{FAINT:#}"
     );
 }
