@@ -1,6 +1,7 @@
 """HTTP/JSON as somebody sees it who has nothing but the served OpenAPI document."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -43,6 +44,7 @@ def test_the_service_keeps_to_its_document(service, tmp_path):
             "--no-color",
         ],
         cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parent), "SCHEMATHESIS_HOOKS": "patience"},
         capture_output=True,
         text=True,
     )

@@ -13,10 +13,10 @@ use super::{call, channel, client, create_key, create_tenant, start};
 use crate::harness::{Database, Receiver, on_both_stores};
 
 /// What a tenant has.
-struct Belongings {
+pub(super) struct Belongings {
     tenant: &'static str,
-    key: String,
-    webhook: String,
+    pub(super) key: String,
+    pub(super) webhook: String,
     event: String,
     delivery: String,
     replay: String,
@@ -27,7 +27,7 @@ struct Belongings {
 
 impl Belongings {
     /// Ids of the right form that nobody has.
-    fn of_nobody() -> Self {
+    pub(super) fn of_nobody() -> Self {
         let id = |prefix: &str| format!("{prefix}_01h455vb4pex5vsknk084sn02q");
         Self {
             tenant: "nobody",
@@ -42,7 +42,7 @@ impl Belongings {
         }
     }
 
-    fn all(&self) -> [&str; 7] {
+    pub(super) fn all(&self) -> [&str; 7] {
         [
             &self.webhook,
             &self.event,
@@ -56,7 +56,7 @@ impl Belongings {
 }
 
 /// What is asked for with things of somebody else.
-fn requests(method: &str, of: &Belongings) -> Vec<Value> {
+pub(super) fn requests(method: &str, of: &Belongings) -> Vec<Value> {
     let event = json!({ "eventType": "a.b", "payload": "e30=" });
     match method {
         "Register" => vec![json!({ "webhook": { "url": "http://127.0.0.1:9/own" } })],
@@ -130,7 +130,12 @@ fn told(answer: &Result<Value, Status>, of: &Belongings) -> (Option<Code>, Strin
 }
 
 /// A tenant with one of everything.
-async fn settle(server: &Server, operator: &str, tenant: &'static str, receiver: &Receiver) -> Belongings {
+pub(super) async fn settle(
+    server: &Server,
+    operator: &str,
+    tenant: &'static str,
+    receiver: &Receiver,
+) -> Belongings {
     let channel = channel(server).await;
     let mut operator = client(server, operator).await;
     create_tenant(&mut operator, tenant, v1::Quotas::default()).await;

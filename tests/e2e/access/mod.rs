@@ -6,6 +6,7 @@ mod command_line;
 mod keys;
 mod matrix;
 mod quotas;
+mod routes;
 mod scopes;
 
 use hookwright_proto::v1::{self, webhook_service_client::WebhookServiceClient};

@@ -9,7 +9,7 @@ use tonic::Code;
 use super::{call, channel, client, create_key, reason, start};
 use crate::harness::{Database, on_both_stores};
 
-const SCOPES: [(&str, v1::Scope); 5] = [
+pub(super) const SCOPES: [(&str, v1::Scope); 5] = [
     ("admin", v1::Scope::Admin),
     ("publish", v1::Scope::Publish),
     ("read", v1::Scope::Read),
@@ -18,7 +18,7 @@ const SCOPES: [(&str, v1::Scope); 5] = [
 ];
 
 /// What docs/access.md promises: method, and the scopes that permit it.
-fn promised() -> BTreeMap<String, Vec<String>> {
+pub(super) fn promised() -> BTreeMap<String, Vec<String>> {
     let text = include_str!("../../../docs/access.md");
     let (_, table) = text.split_once("| scope | methods |").unwrap();
     let mut promised: BTreeMap<String, Vec<String>> = BTreeMap::new();
