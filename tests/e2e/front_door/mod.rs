@@ -6,6 +6,7 @@ mod drain;
 mod files;
 mod floods;
 mod raw;
+mod served;
 mod signals;
 mod slow;
 mod tls;

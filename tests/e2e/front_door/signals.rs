@@ -1,14 +1,12 @@
 //! SIGHUP, as service managers and people on call send it when files have changed.
 
-use std::{net::SocketAddr, process::Stdio, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader, Lines},
-    process::{Child, ChildStderr, Command},
-};
+use tokio::process::Command;
 
 use super::{
     raw::{get, secure},
+    served::Served,
     tls::{FOREVER, Files, connect},
 };
 use crate::{
@@ -17,85 +15,46 @@ use crate::{
     harness::{Database, PATIENCE, config, until},
 };
 
-/// A `hookwright serve` of which the log is read.
-struct Served {
-    child: Child,
-    url: String,
-    log: Lines<BufReader<ChildStderr>>,
+async fn serve(data: &str, more: &[&str]) -> Served {
+    let mut serve = Command::new(binary());
+    serve.args(["serve", "--listen", "127.0.0.1:0", "--data", data]);
+    Served::start(serve.args(more)).await
 }
 
-impl Served {
-    async fn start(data: &str, more: &[&str]) -> Self {
-        let mut child = Command::new(binary())
-            .args(["serve", "--listen", "127.0.0.1:0", "--data", data])
-            .args(more)
-            .env_remove("DATABASE_URL")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let log = BufReader::new(child.stderr.take().unwrap()).lines();
-        let mut told = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = tokio::time::timeout(PATIENCE, told.next_line()).await.unwrap();
-        let line = line.unwrap().expect("a first line");
-        let url = line.strip_prefix("listening on ").unwrap().to_owned();
-        Self { child, url, log }
-    }
+fn address(served: &Served) -> SocketAddr {
+    let (_, address) = served.url.split_once("://").unwrap();
+    address.parse().unwrap()
+}
 
-    fn address(&self) -> SocketAddr {
-        let (_, address) = self.url.split_once("://").unwrap();
-        address.parse().unwrap()
-    }
+async fn signal(served: &Served, name: &str) {
+    let arguments = [format!("-{name}"), served.id().to_string()];
+    let sent = Command::new("kill").args(arguments).status().await;
+    assert!(sent.unwrap().success());
+}
 
-    async fn signal(&self, name: &str) {
-        let id = self.child.id().expect("a running process").to_string();
-        let sent = Command::new("kill")
-            .args([&format!("-{name}"), &id])
-            .status()
-            .await;
-        assert!(sent.unwrap().success());
-    }
-
-    /// Reads the log until this is told.
-    async fn until_told(&mut self, text: &str) {
-        let telling = async {
-            while let Some(line) = self.log.next_line().await.unwrap() {
-                if line.contains(text) {
-                    return;
-                }
-            }
-            panic!("the log ends without {text:?}");
-        };
-        tokio::time::timeout(PATIENCE, telling)
-            .await
-            .unwrap_or_else(|_| panic!("never told: {text}"));
-    }
-
-    async fn stop(mut self) {
-        self.signal("TERM").await;
-        self.until_told("stopped").await;
-        let status = tokio::time::timeout(PATIENCE, self.child.wait())
-            .await
-            .unwrap()
-            .unwrap();
-        assert!(status.success(), "{status}");
-    }
+async fn stop(mut served: Served) {
+    signal(&served, "TERM").await;
+    served.until_told("stopped").await;
+    let status = tokio::time::timeout(PATIENCE, served.child.wait())
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(status.success(), "{status}");
 }
 
 /// `systemctl reload`, or a terminal that is closed, would end the service and every delivery under way with it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_tls_it_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let mut served = Served::start(folder.path().join("data.db").to_str().unwrap(), &[]).await;
+    let mut served = serve(folder.path().join("data.db").to_str().unwrap(), &[]).await;
     for _ in 0..3 {
-        served.signal("HUP").await;
+        signal(&served, "HUP").await;
         served
             .until_told("SIGHUP: there is nothing to be read again")
             .await;
     }
     crate::harness::Client::connect(served.url.clone()).await.unwrap();
-    served.stop().await;
+    stop(served).await;
 }
 
 /// Who has replaced a certificate that is about to expire would not know whether it is in use.
@@ -105,23 +64,23 @@ async fn with_tls_the_files_are_read_again() {
     let files = Files::new(&first.issue("127.0.0.1", FOREVER), None);
     let (certificate, key) = (files.path("cert.pem"), files.path("key.pem"));
     let tls = ["--tls-cert", certificate.as_str(), "--tls-key", key.as_str()];
-    let mut served = Served::start(&files.path("data.db"), &tls).await;
-    served.signal("HUP").await;
+    let mut served = serve(&files.path("data.db"), &tls).await;
+    signal(&served, "HUP").await;
     served.until_told("the TLS files are the ones in use").await;
 
     // The key of another one, as it is between two copies.
     std::fs::write(&key, second.issue("127.0.0.1", FOREVER).key_pem()).unwrap();
-    served.signal("HUP").await;
+    signal(&served, "HUP").await;
     served.until_told("the new TLS files cannot be used").await;
-    let mut stream = secure(served.address(), &first, None).await.unwrap();
+    let mut stream = secure(address(&served), &first, None).await.unwrap();
     assert!(get(&mut stream).await.unwrap().starts_with("HTTP/1.1 "));
 
     files.write(&second.issue("127.0.0.1", FOREVER));
-    served.signal("HUP").await;
+    signal(&served, "HUP").await;
     served.until_told("new TLS files are in use").await;
-    let mut stream = secure(served.address(), &second, None).await.unwrap();
+    let mut stream = secure(address(&served), &second, None).await.unwrap();
     assert!(get(&mut stream).await.unwrap().starts_with("HTTP/1.1 "));
-    served.stop().await;
+    stop(served).await;
 }
 
 /// It would be the interval that reads the files, and asking would be of no use.
