@@ -96,7 +96,7 @@ impl Postgres {
                                           and h.order_key = r.order_key
                                         order by h.event_id
                                         limit 1))
-                order by r.due_at, r.event_id
+                order by r.due_at
                 limit w.rows
             ) r
             join event e on e.lane = r.lane and e.tenant_id = r.tenant_id and e.id = r.event_id",

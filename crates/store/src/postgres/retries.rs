@@ -62,7 +62,8 @@ impl Postgres {
         let limits: Vec<i64> = wants.iter().map(|want| sql_limit(want.limit)).collect();
         // Rows that wait for others are left to `due_in_order`, even if this node has not heard of them yet. Every
         // statement that looks for due rows says that those in line are not meant: they are not in retry_due.
-        // No lock and no write: only the owner of a lane reads its rows, and remembers what it took.
+        // No lock and no write: only the owner of a lane reads its rows, and remembers what it took. The inner order is that
+        // of the index and no finer: to sort, every due row of the webhook would be read for a few.
         let rows = sqlx::query!(
             "-- store: claim
             select r.webhook_id, r.number, r.due_at, r.replayed_after, r.replayed_at, e.tenant_id, e.id, e.type, e.payload
@@ -72,7 +73,7 @@ impl Postgres {
                 from retry r
                 where r.lane = w.lane and r.webhook_id = w.webhook_id and r.due_at <= $4
                   and r.due_at < '9999-01-01 00:00:00+00' and r.order_key is null
-                order by r.due_at, r.event_id
+                order by r.due_at
                 limit w.rows
             ) r
             join event e on e.lane = r.lane and e.tenant_id = r.tenant_id and e.id = r.event_id

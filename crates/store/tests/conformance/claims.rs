@@ -7,7 +7,7 @@ use std::{
 
 use hookwright_store::{DeliveryState, Due, End, Next, Origin, Want};
 
-use crate::harness::{Harness, START, attempted};
+use crate::harness::{Harness, START, attempted, others_are_gone};
 
 conformance! {
     both:
@@ -17,7 +17,9 @@ conformance! {
     parked_deliveries_do_not_swell_a_claim,
     the_earliest_are_claimed_first,
     a_claimed_delivery_is_claimed_again_only_after_its_result,
-    a_delivery_that_is_finished_during_a_claim_is_not_claimed_again,
+    a_delivery_that_is_finished_during_a_claim_is_not_claimed_again;
+    postgres:
+    a_claim_reads_what_it_takes_and_not_what_waits_behind_it,
 }
 
 async fn nothing_is_claimed_before_its_time(harness: Harness) {
@@ -257,4 +259,28 @@ async fn a_delivery_that_is_finished_during_a_claim_is_not_claimed_again(harness
         tokio::task::yield_now().await;
     }
     assert_eq!(claimed.len(), EVENTS);
+}
+
+async fn a_claim_reads_what_it_takes_and_not_what_waits_behind_it(harness: Harness) {
+    // The longer a backlog is, the longer each claim would take, and the backlog would never get shorter.
+    const WAITING: usize = 5_000;
+    let process = harness.process().await;
+    let tenant = process.tenant("shop", 1).await;
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..WAITING {
+        let publisher = process.publisher.clone();
+        let event = tenant.event(&[], &tenant.webhooks);
+        callers.spawn(async move { publisher.publish(event).await.unwrap() });
+    }
+    callers.join_all().await;
+    assert_eq!(process.claim(10).await.len(), 10);
+    drop(process);
+    let mut server = harness.server().await.unwrap();
+    others_are_gone(&mut server).await;
+    let read: i64 =
+        sqlx::query_scalar("select idx_tup_read from pg_stat_user_indexes where indexrelname = 'retry_due'")
+            .fetch_one(&mut server)
+            .await
+            .unwrap();
+    assert!((10..100).contains(&read), "{read} rows for 10 of {WAITING}");
 }

@@ -195,17 +195,7 @@ impl Harness {
         let Some(mut server) = self.server().await else {
             return;
         };
-        // What a connection has counted is certain to be visible once it is closed.
-        eventually("all connections are closed", async || {
-            let others: i64 = sqlx::query_scalar(
-                "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
-            )
-            .fetch_one(&mut server)
-            .await
-            .unwrap();
-            (others == 0).then_some(())
-        })
-        .await;
+        others_are_gone(&mut server).await;
         let deadlocks: i64 =
             sqlx::query_scalar("select deadlocks from pg_stat_database where datname = current_database()")
                 .fetch_one(&mut server)
@@ -213,6 +203,20 @@ impl Harness {
                 .unwrap();
         assert_eq!(deadlocks, 0);
     }
+}
+
+/// Waits until all other connections to this test's database are closed: what each has counted is certain to be visible then.
+pub(crate) async fn others_are_gone(server: &mut PgConnection) {
+    eventually("all connections are closed", async || {
+        let others: i64 = sqlx::query_scalar(
+            "select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+        )
+        .fetch_one(&mut *server)
+        .await
+        .unwrap();
+        (others == 0).then_some(())
+    })
+    .await;
 }
 
 /// Heartbeats until no lane moves any more.
