@@ -13,10 +13,14 @@ use tokio::time::Instant;
 
 use crate::{connector::LateRefusal, http1::Http1};
 
-/// Idle connections kept per receiver, so that a burst does not reconnect for every request.
+/// Idle connections kept per receiver for as long as that.
 const IDLE_PER_ORIGIN: usize = 64;
+/// And as many more of a burst, for the next one a moment later: to connect anew costs both sides more than a request.
+const SURPLUS_PER_ORIGIN: usize = 448;
 /// Shorter than the keep-alive of common servers, so that a connection is rarely closed under a request.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(50);
+/// How long those of a burst wait for another one.
+const SURPLUS_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long what a receiver has closed is kept open on our side.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// How long a receiver has to take note of our good-bye.
@@ -91,7 +95,7 @@ impl Pool {
     pub(crate) fn put_http1(&self, origin: &str, mut pooled: Pooled<Box<Http1>>) {
         if pooled.connection.is_alive() {
             self.change(origin, |known| {
-                if known.http1.len() < IDLE_PER_ORIGIN {
+                if known.http1.len() < IDLE_PER_ORIGIN + SURPLUS_PER_ORIGIN {
                     known.http1.push((Instant::now(), pooled));
                 }
             });
@@ -136,11 +140,16 @@ async fn sweep(pool: Weak<Mutex<State>>) {
 impl State {
     /// Returns what is open still and should not be, and whether anything is left.
     fn remove_expired(&mut self, now: Instant) -> (Vec<Pooled<Box<Http1>>>, bool) {
-        let is_fresh = |since: Instant| now.saturating_duration_since(since) < IDLE_TIMEOUT;
+        let idle_for = |since: Instant| now.saturating_duration_since(since);
+        let is_fresh = |since: Instant| idle_for(since) < IDLE_TIMEOUT;
         let mut expired = Vec::new();
         self.origins.retain(|_, origin| {
+            let surplus = origin.http1.len().saturating_sub(IDLE_PER_ORIGIN);
             let stale = origin.http1.partition_point(|(since, _)| !is_fresh(*since));
-            expired.extend(origin.http1.drain(..stale).map(|(_, pooled)| pooled));
+            let unused =
+                origin.http1[..surplus].partition_point(|(since, _)| idle_for(*since) >= SURPLUS_TIMEOUT);
+            let closing = origin.http1.drain(..stale.max(unused));
+            expired.extend(closing.map(|(_, pooled)| pooled));
             origin
                 .http1
                 .retain_mut(|(_, pooled)| pooled.connection.is_alive());
@@ -173,19 +182,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn connections_wait_for_a_while_and_not_too_many_of_them() {
+    async fn connections_wait_for_a_while_and_those_of_a_burst_for_a_moment() {
         let pool = Pool::default();
         let mut receivers = Vec::new();
-        for _ in 0..IDLE_PER_ORIGIN + 6 {
+        for _ in 0..IDLE_PER_ORIGIN + SURPLUS_PER_ORIGIN + 6 {
             let (connection, receiver) = open().await;
             pool.put_http1(ORIGIN, connection);
             receivers.push(receiver);
         }
         let now = Instant::now();
-        let (expired, goes_on) = pool.lock().remove_expired(now);
-        assert_eq!((expired.len(), goes_on), (0, true));
-        let (expired, goes_on) = pool.lock().remove_expired(now + IDLE_TIMEOUT);
-        assert_eq!((expired.len(), goes_on), (IDLE_PER_ORIGIN, false));
+        let expired_at = |idle_for| {
+            let (expired, goes_on) = pool.lock().remove_expired(now + idle_for);
+            (expired.len(), goes_on)
+        };
+        assert_eq!(expired_at(Duration::ZERO), (0, true));
+        assert_eq!(expired_at(SURPLUS_TIMEOUT), (SURPLUS_PER_ORIGIN, true));
+        assert_eq!(expired_at(IDLE_TIMEOUT), (IDLE_PER_ORIGIN, false));
         assert!(pool.take_http1(ORIGIN).is_none());
     }
 
