@@ -31,7 +31,7 @@ use sqlx::{
 
 use crate::{Lane, StoreAddress, StoreError, TenantId, Timestamp, WebhookId, sealing::Sealer};
 
-/// Configuration, reads, polls and heartbeats; the two publish writers take theirs from here too.
+/// Configuration, reads, polls and heartbeats.
 const CONNECTIONS_MAX: u32 = 12;
 /// Longer than any statement of ours takes; an overloaded database answers with an error instead of a queue.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,9 +40,17 @@ const CONFIG_LOCK: i64 = 0x686f_6f6b_0001;
 /// Held by whoever makes or drops partitions.
 const PARTITION_LOCK: i64 = 0x686f_6f6b_0002;
 
+/// Of the connection that events are written on. The server would plan each batch anew, because it believes in what it knows
+/// about the arrays, and that takes longer than to store a few events. The plan that it keeps is for batches of any size.
+const EVENTS_OPTIONS: [(&str, &str); 3] = [
+    ("plan_cache_mode", "force_generic_plan"),
+    ("enable_seqscan", "off"),
+    ("enable_nestloop", "off"),
+];
 /// Of the connection that results are written on. Its statements find rows by their keys, a batch at a time. A plan that was
 /// made while the retry table was empty would read all of it instead, for as long as nobody has analyzed it.
-const RESULTS_OPTIONS: [(&str, &str); 3] = [
+const RESULTS_OPTIONS: [(&str, &str); 4] = [
+    ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
     ("enable_hashjoin", "off"),
     ("enable_mergejoin", "off"),
@@ -51,6 +59,7 @@ const RESULTS_OPTIONS: [(&str, &str); 3] = [
 #[derive(Debug)]
 pub(crate) struct Postgres {
     pool: PgPool,
+    events: PgPool,
     /// Its commits wait for the disk like all others. A database that crashes without them would bring back a past in which
     /// failures have no retry rows, while this node has gone on and never looks at their events again.
     results: PgPool,
@@ -70,8 +79,13 @@ impl Postgres {
                 // A node that stands still in the middle of a transaction holds rows that others wait for.
                 ("idle_in_transaction_session_timeout", "5s"),
                 ("lock_timeout", "10s"),
+                // Our statements take less time than compiling them does.
+                ("jit", "off"),
             ]);
         let pool = pool(CONNECTIONS_MAX).connect_with(options.clone()).await?;
+        let events = pool_of_one()
+            .connect_with(options.clone().options(EVENTS_OPTIONS))
+            .await?;
         let results = pool_of_one()
             .connect_with(options.options(RESULTS_OPTIONS))
             .await?;
@@ -85,6 +99,7 @@ impl Postgres {
         .await?;
         Ok(Self {
             pool,
+            events,
             results,
             sealer,
         })

@@ -132,7 +132,7 @@ impl Postgres {
             &columns.firsts,
             &columns.lasts
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.events)
         .await?;
         Ok(stored)
     }
@@ -224,7 +224,7 @@ impl Postgres {
             &spilled.order_keys as _,
             &tests
         )
-        .fetch_all(&self.pool)
+        .fetch_all(&self.events)
         .await?;
         Ok(stored)
     }
