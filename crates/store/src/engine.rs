@@ -75,16 +75,6 @@ impl Engine {
         }
     }
 
-    /// How many publish batches may be under way at once: while one waits for the disk the next one executes.
-    pub(crate) fn publish_writers(&self) -> usize {
-        match self {
-            Self::Postgres(_) => 2,
-            Self::Sqlite(_) => 1,
-            #[cfg(feature = "simulation")]
-            Self::Simulated(_) => 1,
-        }
-    }
-
     both!(now() -> Timestamp);
     both!(
         /// Makes room in the log for what comes after `now`.

@@ -1,20 +1,25 @@
-//! Results of attempts, written in batches: as natural as publishing, whatever waits shares one commit.
+//! Results of attempts, written in batches. Nobody waits for them but what comes next in an ordered queue, so that a batch
+//! gathers for a moment: a commit for each result would take the disk and the processor from publishes, for which somebody
+//! waits.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, time::Instant};
 
 use super::Shared;
 use crate::{End, FailPoint, Finish, Origin, StoreError};
 
 /// Rows of one statement. Larger batches gain nothing more.
 const BATCH_MAX: usize = 1_000;
+/// From one batch to the next. A lone result is written at once.
+const REST: Duration = Duration::from_millis(10);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Writes results until the channel closes.
 pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) {
     let mut batch = Vec::with_capacity(BATCH_MAX);
+    let mut rested_at = Instant::now();
     loop {
         batch.clear();
         let count = tokio::select! {
@@ -28,6 +33,11 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
         if count == 0 {
             return;
         }
+        if !shared.holds_up_others(&batch) {
+            tokio::time::sleep_until(rested_at).await;
+            gather(&mut queue, &mut batch);
+        }
+        rested_at = Instant::now() + REST;
         FailPoint::FinishGathered.pass();
         shared.keep_parked(&batch);
         write(&shared, &batch).await;
@@ -38,6 +48,15 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
         if batch.iter().any(|finish| finish.end.writes_retry()) {
             shared.rescheduled.notify_one();
         }
+    }
+}
+
+/// Adds what has come in the meantime.
+fn gather(queue: &mut mpsc::Receiver<Finish>, batch: &mut Vec<Finish>) {
+    while batch.len() < BATCH_MAX
+        && let Ok(finish) = queue.try_recv()
+    {
+        batch.push(finish);
     }
 }
 
@@ -57,9 +76,7 @@ async fn write(shared: &Shared, batch: &[Finish]) {
 
 async fn write_round(shared: &Shared, rows: &[&Finish]) {
     let mut backoff = BACKOFF_MIN;
-    let in_order = rows
-        .iter()
-        .any(|finish| finish.origin == Origin::Retry && shared.queues.is_ordered(finish.delivery.webhook));
+    let in_order = rows.iter().any(|finish| shared.is_in_order(finish));
     loop {
         let now = shared.store.clock().now();
         let error = match shared.store.engine().finish(rows, now, in_order).await {
@@ -119,6 +136,15 @@ fn rounds(batch: &[Finish]) -> Vec<Vec<&Finish>> {
 }
 
 impl Shared {
+    /// Whether another delivery waits for one of these.
+    fn holds_up_others(&self, batch: &[Finish]) -> bool {
+        batch.iter().any(|finish| self.is_in_order(finish))
+    }
+
+    fn is_in_order(&self, finish: &Finish) -> bool {
+        finish.origin == Origin::Retry && self.queues.is_ordered(finish.delivery.webhook)
+    }
+
     /// What is parked stays with this node, which must not claim it a second time once its row is due. To be called before
     /// there is a row: written late, it is due at once, and may be claimed before the writer hears that it is written.
     fn keep_parked(&self, batch: &[Finish]) {

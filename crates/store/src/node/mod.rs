@@ -41,7 +41,7 @@ use crate::{
     Published, Store, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId, ordering::Queues,
 };
 
-/// Submissions that may wait for a writer. Beyond it publishers wait for room, which is the back-pressure.
+/// Submissions that may wait for the writer. Beyond it publishers wait for room, which is the back-pressure.
 const PUBLISH_QUEUE: usize = 8_192;
 /// Results that may wait for the completer. Beyond it attempts wait with their memory held.
 const FINISH_QUEUE: usize = 8_192;
@@ -74,7 +74,7 @@ pub struct Node {
     shared: Arc<Shared>,
     publishes: mpsc::Sender<Submission>,
     finishes: mpsc::Sender<Finish>,
-    writers: JoinSet<()>,
+    writer: JoinSet<()>,
     completer: JoinSet<()>,
 }
 
@@ -97,7 +97,7 @@ struct Shared {
     incarnation: AtomicI64,
     /// Counted from when the last successful heartbeat was *sent*, on this machine's monotonic clock.
     lease_until: Mutex<Instant>,
-    /// Ends the writers of events, then the writer of results. Whoever still has a handle is refused from then on.
+    /// Ends the writer of events, then the writer of results. Whoever still has a handle is refused from then on.
     stop_publishing: CancellationToken,
     stop_finishing: CancellationToken,
     tracker: Mutex<Tracker>,
@@ -153,7 +153,7 @@ pub(crate) struct LaneMap {
 }
 
 impl Node {
-    /// Joins: takes a lease, recovers what dead nodes left, and starts the writers. Accepted deliveries are sent to
+    /// Joins: takes a lease, recovers what dead nodes left, and starts both writers. Accepted deliveries are sent to
     /// `accepted`.
     pub async fn join(
         store: Store,
@@ -180,11 +180,8 @@ impl Node {
         shared.enlist().await?;
 
         let (publishes, submissions) = mpsc::channel(PUBLISH_QUEUE);
-        let submissions = Arc::new(AsyncMutex::new(submissions));
-        let mut writers = JoinSet::new();
-        for _ in 0..shared.store.engine().publish_writers() {
-            writers.spawn(publisher::run(Arc::clone(&shared), Arc::clone(&submissions)));
-        }
+        let mut writer = JoinSet::new();
+        writer.spawn(publisher::run(Arc::clone(&shared), submissions));
         let (finishes, finish_queue) = mpsc::channel(FINISH_QUEUE);
         let mut completer = JoinSet::new();
         completer.spawn(completer::run(Arc::clone(&shared), finish_queue));
@@ -193,7 +190,7 @@ impl Node {
             shared,
             publishes,
             finishes,
-            writers,
+            writer,
             completer,
         };
         node.heartbeat().await?;
@@ -357,7 +354,7 @@ impl Node {
     /// Handles that are still around are refused from then on ([`Publisher`]) or do nothing ([`Finisher`]).
     pub async fn leave(mut self) -> Result<(), StoreError> {
         self.shared.stop_publishing.cancel();
-        while self.writers.join_next().await.is_some() {}
+        while self.writer.join_next().await.is_some() {}
         self.shared.stop_finishing.cancel();
         while self.completer.join_next().await.is_some() {}
         let shared = &self.shared;

@@ -1,13 +1,14 @@
 //! Group commit: callers that wait at the same time share one statement and one commit.
 //!
-//! A writer takes whatever is waiting, stores it, answers, and looks again. No timer is involved: a lone publish is stored
-//! at once, and under load a batch is as large as what arrived during the commit before it.
+//! One writer takes whatever is waiting, stores it, answers, and looks again. No timer is involved: a lone publish is stored
+//! at once, and under load a batch is as large as what arrived during the commit before it. A second writer would make more
+//! and smaller batches, and take the processor from everything else.
 
 use std::{sync::Arc, time::Duration};
 
 use sha2::{Digest as _, Sha256};
 use tokio::{
-    sync::{Mutex, mpsc, oneshot},
+    sync::{mpsc, oneshot},
     time::Instant,
 };
 
@@ -95,10 +96,10 @@ pub(crate) enum Stored {
 }
 
 /// Stores submissions until the channel closes.
-pub(super) async fn run(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Submission>>>) {
+pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submission>) {
     let mut waiting = Vec::with_capacity(BATCH_EVENTS_MAX);
     loop {
-        if next_batch(&shared, &queue, &mut waiting).await == 0 {
+        if next_batch(&shared, &mut queue, &mut waiting).await == 0 {
             return;
         }
         let mut rest = waiting.drain(..).peekable();
@@ -116,13 +117,12 @@ pub(super) async fn run(shared: Arc<Shared>, queue: Arc<Mutex<mpsc::Receiver<Sub
     }
 }
 
-/// Writers take turns at the queue, so while one waits for its commit the next one gathers.
+/// How many wait, of which there is at least one unless the channel is closed.
 async fn next_batch(
     shared: &Shared,
-    queue: &Mutex<mpsc::Receiver<Submission>>,
+    queue: &mut mpsc::Receiver<Submission>,
     waiting: &mut Vec<Submission>,
 ) -> usize {
-    let mut queue = queue.lock().await;
     tokio::select! {
         biased;
         count = queue.recv_many(waiting, BATCH_EVENTS_MAX) => count,
