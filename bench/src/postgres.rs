@@ -20,6 +20,9 @@ pub(crate) struct Database {
     statements_counted: bool,
 }
 
+/// Files of the write-ahead log that a server has ready after [`fill_log`], a few less.
+const LOG_FILES: i64 = 48;
+
 /// One normalised statement, as `pg_stat_statements` counted it.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Statement {
@@ -40,6 +43,7 @@ impl Database {
             .connect(&server)
             .await
             .context("connecting to PostgreSQL")?;
+        fill_log(&admin).await?;
         let name = format!("hookwright_bench_{}_{}", process::id(), Moment::now().nanos());
         // The name is made of our own letters and digits.
         sqlx::query(AssertSqlSafe(format!("create database {name}")))
@@ -182,4 +186,26 @@ impl Database {
         .await?;
         Ok(())
     }
+}
+
+/// Writes 1 GiB of log to a server that has just been made. Such a one has to create each file of its log and fill it with
+/// zeros, and whoever commits waits for that, 60 ms here; one that has run for a while uses its old files again.
+async fn fill_log(admin: &PgPool) -> Result<()> {
+    let files: i64 = sqlx::query_scalar("select count(*) from pg_ls_waldir()")
+        .fetch_one(admin)
+        .await
+        .context("listing the files of the server's log, which takes a superuser or pg_monitor")?;
+    if files < LOG_FILES {
+        sqlx::query(
+            "select count(pg_logical_emit_message(false, 'hookwright-bench', repeat('x', 1048576)))
+             from generate_series(1, 1024)",
+        )
+        .execute(admin)
+        .await?;
+        sqlx::query("checkpoint")
+            .execute(admin)
+            .await
+            .context("a checkpoint, which takes a superuser")?;
+    }
+    Ok(())
 }
