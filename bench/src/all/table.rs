@@ -201,11 +201,11 @@ mod rendering {
         let text = markdown(&tests(&Sizes::FULL), &[], &[]);
         assert!(text.starts_with("Not measured yet."));
         assert!(text.contains(
-            "| deliveries/s, PostgreSQL | ≥ 15,000/s | not measured yet | | | saturation-postgres |"
+            "| deliveries/s, over a stream, PostgreSQL | ≥ 15,000/s | not measured yet | | | saturation-postgres |"
         ));
         assert!(!text.contains("yes") && !text.contains("**no**"));
         assert!(text.contains(
-            "| saturation-postgres | 0 of 0 | `make bench BENCH='run --store postgres --concurrency 128"
+            "| saturation-postgres | 0 of 0 | `make bench BENCH='run --store postgres --concurrency 128 --stream"
         ));
     }
 
@@ -220,8 +220,8 @@ mod rendering {
         let text = markdown(&tests(&Sizes::FULL), &results, &["soak-latency.svg".into()]);
         for expected in [
             "Measured 2026-11-21 at commit abc1234, everything on one machine: a CPU, 2 cores, 8 GiB, Linux 6.1.",
-            "| deliveries/s, PostgreSQL | ≥ 15,000/s | 16,000/s | 14,000 to 20,000 | yes | saturation-postgres |",
-            "| deliveries/s, SQLite | ≥ 20,000/s | 9,999/s | one run | **no** | saturation-sqlite |",
+            "| deliveries/s, over a stream, PostgreSQL | ≥ 15,000/s | 16,000/s | 14,000 to 20,000 | yes | saturation-postgres |",
+            "| deliveries/s, over a stream, SQLite | ≥ 20,000/s | 9,999/s | one run | **no** | saturation-sqlite |",
             "**Note:** /dev/shm is in memory",
             "![soak latency](images/soak-latency.svg)",
             "| saturation-postgres | 3 of 3 |",

@@ -84,6 +84,11 @@ pub(super) fn tests(sizes: &Sizes) -> Vec<Test> {
                 );
             }
         }
+        add(
+            format!("calls-{store}"),
+            format!("run --store {store} --concurrency 128 {}", sizes.windows()),
+            u32::MAX,
+        );
         for rate in sizes.curve {
             add(
                 format!("rate-{rate}-{store}"),
@@ -153,7 +158,7 @@ impl Sizes {
     fn loads(&self) -> [(String, String); 4] {
         let [low, high] = self.rates;
         [
-            ("saturation".into(), "--concurrency 128".into()),
+            ("saturation".into(), "--concurrency 128 --stream".into()),
             ("fan-out-10".into(), "--concurrency 64 --fan-out 10".into()),
             (format!("rate-{low}"), format!("--rate {low}")),
             (format!("rate-{high}"), format!("--rate {high}")),
