@@ -175,8 +175,7 @@ impl Poller {
         Ok(Outlook { alarm, backlog })
     }
 
-    /// Memory for each webhook that has due rows, how many of them that is enough for, and whether more memory would have
-    /// been wanted.
+    /// Memory for each webhook that has due rows, how many of them that is enough for, and whether one got none at all.
     fn reserve_for(&self, due: &[Upcoming], now: Timestamp) -> (Vec<Want>, Reserved, bool) {
         let mut wants = Vec::with_capacity(due.len());
         let mut slots = Reserved::new();
@@ -196,7 +195,9 @@ impl Poller {
                     .take(room)
                     .collect();
                     let limit = reserved.len();
-                    crowded |= limit < room;
+                    // Who got less than it has room for is asked about again only if it takes all of that: what is due may be
+                    // claimed already, for as long as its results cannot be written.
+                    crowded |= room > 0 && limit == 0;
                     slots.insert(row.webhook, (Arc::clone(&live.gauge), reserved));
                     limit
                 }
