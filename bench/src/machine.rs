@@ -2,8 +2,11 @@
 
 use std::{fs, path::Path, process::Command, thread};
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+
+use crate::exchange;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Machine {
@@ -13,11 +16,15 @@ pub(crate) struct Machine {
     pub(crate) kernel: String,
     /// Of the last minute, before the test.
     pub(crate) load_average: f64,
+    /// See [`exchange`]. Zero in results of before it was measured.
+    #[serde(default)]
+    pub(crate) exchanges_per_s: f64,
 }
 
 impl Machine {
-    pub(crate) fn this() -> Self {
-        Self {
+    /// Takes a second.
+    pub(crate) fn this() -> Result<Self> {
+        Ok(Self {
             cpu: line_of("/proc/cpuinfo", "model name").unwrap_or_else(|| std::env::consts::ARCH.into()),
             cores: thread::available_parallelism().map_or(0, usize::from),
             memory_bytes: memory_bytes().unwrap_or_default(),
@@ -25,7 +32,8 @@ impl Machine {
             load_average: read("/proc/loadavg")
                 .and_then(|text| text.split(' ').next()?.parse().ok())
                 .unwrap_or_default(),
-        }
+            exchanges_per_s: exchange::per_second()?,
+        })
     }
 }
 

@@ -28,6 +28,7 @@ mod crash;
 mod crowd;
 mod drain;
 mod duplicates;
+mod exchange;
 mod front_door;
 mod helpers;
 mod key;

@@ -47,7 +47,7 @@ impl Header {
             test,
             taken_at: machine::today(),
             commit: machine::commit(),
-            machine: Machine::this(),
+            machine: Machine::this()?,
             store: store.description().await?,
             load,
             profile: common.profile.clone(),
@@ -70,12 +70,17 @@ impl fmt::Display for Header {
             memory_bytes,
             kernel,
             load_average,
+            exchanges_per_s,
         } = &self.machine;
         let gibibytes = megabytes(*memory_bytes) / 1024.0;
         writeln!(f, "hookwright-bench {}, {}", self.test, self.taken_at)?;
         writeln!(
             f,
             "machine     {cpu}, {cores} cores, {gibibytes:.1} GiB, Linux {kernel}, load average {load_average} before"
+        )?;
+        writeln!(
+            f,
+            "            two of its threads exchange {exchanges_per_s:.0} requests/s over loopback, and do nothing else"
         )?;
         writeln!(f, "commit      {}", self.commit)?;
         writeln!(f, "store       {}", self.store)?;

@@ -27,18 +27,20 @@ pub(super) fn markdown(tests: &[Test], results: &[Recorded], charts: &[String]) 
     let _ = writeln!(text, "### Commands\n");
     let _ = writeln!(
         text,
-        "To repeat a row alone, run the command of its test; `--json FILE` keeps its figures. `make bench` starts PostgreSQL.\n"
+        "To repeat a row alone, run the command of its test; `--json FILE` keeps its figures. `make bench` starts PostgreSQL. \
+         *Loopback* is how many requests two threads exchanged just before, doing nothing else: how fast the machine was.\n"
     );
-    let _ = writeln!(text, "| test | runs that count | command |");
-    let _ = writeln!(text, "| --- | ---: | --- |");
+    let _ = writeln!(text, "| test | runs that count | loopback | command |");
+    let _ = writeln!(text, "| --- | ---: | ---: | --- |");
     for test in tests {
         let rounds: Vec<&Recorded> = results.iter().filter(|result| result.name == test.name).collect();
         let valid = rounds.iter().filter(|result| result.void().is_empty()).count();
         let _ = writeln!(
             text,
-            "| {} | {valid} of {} | `make bench BENCH='{}'` |",
+            "| {} | {valid} of {} | {} | `make bench BENCH='{}'` |",
             test.name,
             rounds.len(),
+            exchanges(&rounds),
             test.arguments
         );
     }
@@ -50,6 +52,21 @@ pub(super) fn markdown(tests: &[Test], results: &[Recorded], charts: &[String]) 
         }
     }
     text
+}
+
+/// The least and the most of all rounds.
+fn exchanges(rounds: &[&Recorded]) -> String {
+    let mut known: Vec<f64> = rounds
+        .iter()
+        .map(|round| round.header.machine.exchanges_per_s)
+        .filter(|exchanges| *exchanges > 0.0)
+        .collect();
+    known.sort_by(f64::total_cmp);
+    match known.as_slice() {
+        [] => String::new(),
+        [only] => format!("{}/s", number(*only)),
+        [least, .., most] => format!("{} to {}/s", number(*least), number(*most)),
+    }
 }
 
 fn line(row: &Row, results: &[Recorded]) -> String {
@@ -186,7 +203,8 @@ mod rendering {
             "header": {
                 "test": "run", "taken_at": "2026-11-21T20:00:00Z", "commit": "abc1234", "store": "SQLite", "fan_out": 1,
                 "notes": ["/dev/shm is in memory (tmpfs): writing durably costs nothing there"],
-                "machine": {"cpu": "a CPU", "cores": 2, "memory_bytes": 8_589_934_592_u64, "kernel": "6.1", "load_average": 0.0},
+                "machine": {"cpu": "a CPU", "cores": 2, "memory_bytes": 8_589_934_592_u64, "kernel": "6.1", "load_average": 0.0,
+                            "exchanges_per_s": 90_000 + round},
             },
             "figures": [{"name": "delivered", "value": delivered}],
         });
@@ -205,7 +223,7 @@ mod rendering {
         ));
         assert!(!text.contains("yes") && !text.contains("**no**"));
         assert!(text.contains(
-            "| saturation-postgres | 0 of 0 | `make bench BENCH='run --store postgres --concurrency 128 --stream"
+            "| saturation-postgres | 0 of 0 |  | `make bench BENCH='run --store postgres --concurrency 128 --stream"
         ));
     }
 
@@ -224,7 +242,8 @@ mod rendering {
             "| deliveries/s, over a stream, SQLite | ≥ 20,000/s | 9,999/s | one run | **no** | saturation-sqlite |",
             "**Note:** /dev/shm is in memory",
             "![soak latency](images/soak-latency.svg)",
-            "| saturation-postgres | 3 of 3 |",
+            "| saturation-postgres | 3 of 3 | 90,001 to 90,003/s | `make",
+            "| saturation-sqlite | 1 of 1 | 90,001/s | `make",
         ] {
             assert!(text.contains(expected), "{expected}\n{text}");
         }
