@@ -11,7 +11,8 @@ use crate::{End, FailPoint, Finish, Origin, StoreError};
 
 /// Rows of one statement. Larger batches gain nothing more.
 const BATCH_MAX: usize = 1_000;
-/// From one batch to the next. A lone result is written at once.
+/// From one batch to the next. A lone result is written at once, and so is one that another delivery waits for, unless it
+/// comes while others are resting.
 const REST: Duration = Duration::from_millis(10);
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);

@@ -41,7 +41,8 @@ const CONFIG_LOCK: i64 = 0x686f_6f6b_0001;
 const PARTITION_LOCK: i64 = 0x686f_6f6b_0002;
 
 /// Of the connection that events are written on. The server would plan each batch anew, because it believes in what it knows
-/// about the arrays, and that takes longer than to store a few events. The plan that it keeps is for batches of any size.
+/// about the arrays, and that takes longer than to store a few events. The plan that it keeps is for batches of any size, so it
+/// joins them by hashing.
 const EVENTS_OPTIONS: [(&str, &str); 3] = [
     ("plan_cache_mode", "force_generic_plan"),
     ("enable_seqscan", "off"),
