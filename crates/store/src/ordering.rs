@@ -73,6 +73,8 @@ pub(crate) const IN_LINE_MAX: usize = 5_000;
 pub(crate) struct Queues {
     state: Mutex<State>,
     changed: Notify,
+    /// A result has come that another delivery waits for.
+    awaited_result: Notify,
 }
 
 #[derive(Debug, Default)]
@@ -99,6 +101,18 @@ impl Queues {
 
     pub(crate) fn is_ordered(&self, webhook: WebhookId) -> bool {
         self.state().ordered.contains(&webhook)
+    }
+
+    /// To be called when the result of a retry is queued: what is behind it in an ordered queue waits until it is written.
+    pub(crate) fn note_result(&self, webhook: WebhookId) {
+        if self.is_ordered(webhook) {
+            self.awaited_result.notify_one();
+        }
+    }
+
+    /// Completes once a result was queued that another delivery waits for.
+    pub(crate) async fn awaited_result(&self) {
+        self.awaited_result.notified().await;
     }
 
     /// These webhooks have something that may be due now.
@@ -148,5 +162,22 @@ mod tests {
         assert_eq!(Ordering::Webhook.queue(None), Some(""));
         assert_eq!(Ordering::Key.queue(Some("a")), Some("a"));
         assert_eq!(Ordering::Key.queue(None), None);
+    }
+
+    #[tokio::test]
+    async fn only_a_result_that_others_wait_for_is_told_of() {
+        let [ordered, other] = [1, 2].map(|number| WebhookId(uuid::Uuid::from_u128(number)));
+        let queues = Queues::default();
+        queues.wake([(Lane(0), ordered)]);
+
+        queues.note_result(other);
+        let told = tokio::select! {
+            biased;
+            () = queues.awaited_result() => true,
+            () = std::future::ready(()) => false,
+        };
+        assert!(!told);
+        queues.note_result(ordered);
+        queues.awaited_result().await;
     }
 }

@@ -11,9 +11,11 @@ use crate::{End, FailPoint, Finish, Origin, StoreError};
 
 /// Rows of one statement. Larger batches gain nothing more.
 const BATCH_MAX: usize = 1_000;
-/// From one batch to the next. A lone result is written at once, and so is one that another delivery waits for, unless it
-/// comes while others are resting.
+/// From one batch to the next, for each living node, so that several of them commit no more often than one. A lone result
+/// is written at once, and so is one that another delivery waits for.
 const REST: Duration = Duration::from_millis(10);
+/// Nodes that are left time for.
+const NODES_MAX: u32 = 4;
 const BACKOFF_MIN: Duration = Duration::from_millis(50);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
@@ -35,10 +37,13 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
             return;
         }
         if !shared.holds_up_others(&batch) {
-            tokio::time::sleep_until(rested_at).await;
+            tokio::select! {
+                () = tokio::time::sleep_until(rested_at) => {}
+                () = shared.queues.awaited_result() => {}
+            }
             gather(&mut queue, &mut batch);
         }
-        rested_at = Instant::now() + REST;
+        rested_at = Instant::now() + REST * shared.nodes().min(NODES_MAX);
         FailPoint::FinishGathered.pass();
         shared.keep_parked(&batch);
         write(&shared, &batch).await;

@@ -22,7 +22,7 @@ use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicI64, AtomicU64, Ordering},
+        atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -37,8 +37,9 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::publisher::{EventRow, Stored};
 use self::{claimed::Claimed, publisher::Submission, tracker::Tracker, uncertain::Uncertain};
 use crate::{
-    Accepted, AttemptEnd, Due, End, EventId, FailPoint, Finish, Incarnation, Lane, NewEvent, PublishError,
-    Published, Store, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId, ordering::Queues,
+    Accepted, AttemptEnd, Due, End, EventId, FailPoint, Finish, Incarnation, Lane, NewEvent, Origin,
+    PublishError, Published, Store, StoreError, TenantId, Timestamp, Upcoming, Want, WebhookId,
+    ordering::Queues,
 };
 
 /// Submissions that may wait for the writer. Beyond it publishers wait for room, which is the back-pressure.
@@ -88,6 +89,7 @@ pub struct Publisher {
 #[derive(Clone, Debug)]
 pub struct Finisher {
     finishes: mpsc::Sender<Finish>,
+    queues: Arc<Queues>,
 }
 
 #[derive(Debug)]
@@ -109,7 +111,9 @@ struct Shared {
     /// Told whenever this node has written retry rows.
     rescheduled: Notify,
     /// Of webhooks whose deliveries wait for each other.
-    queues: Queues,
+    queues: Arc<Queues>,
+    /// Living nodes, this one included, as of the last heartbeat.
+    nodes: AtomicU32,
     heartbeats: AtomicU64,
 }
 
@@ -174,7 +178,8 @@ impl Node {
             options,
             accepted,
             rescheduled: Notify::new(),
-            queues: Queues::default(),
+            queues: Arc::default(),
+            nodes: AtomicU32::new(1),
             heartbeats: AtomicU64::new(0),
         });
         shared.enlist().await?;
@@ -222,6 +227,7 @@ impl Node {
     pub fn finisher(&self) -> Finisher {
         Finisher {
             finishes: self.finishes.clone(),
+            queues: Arc::clone(&self.shared.queues),
         }
     }
 
@@ -395,14 +401,23 @@ impl Finisher {
             // PostgreSQL has no such character in a text, and would refuse the whole batch.
             *text = text.replace('\0', "\u{fffd}");
         }
+        let (origin, webhook) = (finish.origin, finish.delivery.webhook);
         // The completer outlives every sender, so this fails only while the process is being torn down.
         let _ = self.finishes.send(finish).await;
+        if origin == Origin::Retry {
+            self.queues.note_result(webhook);
+        }
     }
 }
 
 impl Shared {
     fn incarnation(&self) -> Incarnation {
         Incarnation(self.incarnation.load(Ordering::Acquire))
+    }
+
+    /// How many nodes commit to the same database, this one included.
+    fn nodes(&self) -> u32 {
+        self.nodes.load(Ordering::Relaxed)
     }
 
     fn is_stopping(&self) -> bool {
@@ -452,6 +467,8 @@ impl Shared {
             .await?;
         if let Some(pulse) = pulse {
             FailPoint::LeaseRenewed.pass();
+            let nodes = u32::try_from(pulse.nodes.max(1)).unwrap_or(u32::MAX);
+            self.nodes.store(nodes, Ordering::Relaxed);
             *self.lease_until.lock().unwrap_or_else(PoisonError::into_inner) = sent + self.options.lease;
             self.store
                 .clock()

@@ -1,8 +1,9 @@
 //! Group commit: callers that wait at the same time share one statement and one commit.
 //!
-//! One writer takes whatever is waiting, stores it, answers, and looks again. No timer is involved: a lone publish is stored
-//! at once, and under load a batch is as large as what arrived during the commit before it. A second writer would make more
-//! and smaller batches, and take the processor from everything else.
+//! One writer takes whatever is waiting, stores it, answers, and looks again. A lone publish is stored at once, and under
+//! load a batch is as large as what arrived during the commit before it. A second writer would make more and smaller
+//! batches, and take the processor from everything else. So do other nodes on the same database: while batches are large,
+//! each node leaves a moment between its own for those of the others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -22,6 +23,12 @@ use crate::{
 const BATCH_EVENTS_MAX: usize = 512;
 /// Payload bytes of one statement, so that a batch of large payloads stays within reason.
 const BATCH_BYTES_MAX: usize = 1024 * 1024;
+/// After a batch of this many events the writer rests for [`REST`] and each other node. Smaller ones come at rates at which
+/// commits are cheap and everybody wants an answer at once.
+const REST_AFTER: usize = 8;
+const REST: Duration = Duration::from_millis(1);
+/// Other nodes that are left time for.
+const OTHERS_MAX: u32 = 3;
 /// How long to wait before asking again whether a statement that was cut off took effect. At first only long enough to
 /// get past the other connections that broke with it.
 const RECONCILE_PAUSE_MIN: Duration = Duration::from_millis(5);
@@ -98,10 +105,16 @@ pub(crate) enum Stored {
 /// Stores submissions until the channel closes.
 pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submission>) {
     let mut waiting = Vec::with_capacity(BATCH_EVENTS_MAX);
+    let mut rested_at = None;
     loop {
         if next_batch(&shared, &mut queue, &mut waiting).await == 0 {
             return;
         }
+        if let Some(rested_at) = rested_at {
+            tokio::time::sleep_until(rested_at).await;
+            gather(&mut queue, &mut waiting);
+        }
+        let rests = waiting.len() >= REST_AFTER;
         let mut rest = waiting.drain(..).peekable();
         while rest.peek().is_some() {
             let mut bytes = 0;
@@ -114,6 +127,17 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submissio
             .collect();
             store(&shared, batch).await;
         }
+        let others = (shared.nodes() - 1).min(OTHERS_MAX);
+        rested_at = (rests && others > 0).then(|| Instant::now() + REST * others);
+    }
+}
+
+/// Adds what has come in the meantime.
+fn gather(queue: &mut mpsc::Receiver<Submission>, waiting: &mut Vec<Submission>) {
+    while waiting.len() < BATCH_EVENTS_MAX
+        && let Ok(submission) = queue.try_recv()
+    {
+        waiting.push(submission);
     }
 }
 
