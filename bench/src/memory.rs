@@ -19,7 +19,7 @@ use crate::{
     report::{Figure, Header, megabytes, per, summarise, table, write_json},
     series::{Mark, Series},
     service::Service,
-    usage::{memory, peak_memory},
+    usage::{memory, own_memory, peak_memory},
 };
 
 #[derive(Debug, Args)]
@@ -137,6 +137,7 @@ async fn measure(
 
     let resting = watch.during(&service, args.rest, &format!("idle{with}")).await?;
     figure("idle", resting.last);
+    figure("idle, own", own_memory(service.pid())?);
     figure("idle, peak", peak_memory(service.pid())?);
 
     bed.register(common, &spec).await?;

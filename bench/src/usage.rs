@@ -56,6 +56,13 @@ pub(crate) fn memory(pid: u32) -> Result<u64> {
     status.get("VmRSS").copied().context("VmRSS is missing")
 }
 
+/// What of the resident set is the process's own, and not pages of files such as its program, which the system takes back
+/// when it needs them.
+pub(crate) fn own_memory(pid: u32) -> Result<u64> {
+    let status = status(pid)?;
+    status.get("RssAnon").copied().context("RssAnon is missing")
+}
+
 /// Memory of a process and its children now, in bytes: what each has for itself, and what they share once.
 pub(crate) fn family_memory(pid: u32) -> Result<u64> {
     let mut private = 0;

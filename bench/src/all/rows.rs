@@ -202,25 +202,34 @@ fn cost() -> Vec<Row> {
 fn memory() -> Vec<Row> {
     let mut rows = Vec::new();
     for (store, name) in STORES.into_iter().zip(STORE_NAMES) {
-        for (what, figure, most) in [
-            ("idle", "memory idle", 30.0),
-            ("at saturation, the most", "memory at saturation, peak", 200.0),
+        for (what, figure, target) in [
+            ("idle", "memory idle", Target::AtMost(30.0)),
+            (
+                "idle, without pages of its program's file",
+                "memory idle, own",
+                Target::None,
+            ),
+            (
+                "at saturation, the most",
+                "memory at saturation, peak",
+                Target::AtMost(200.0),
+            ),
             (
                 "with 1,000,000 due on a dead webhook",
                 "memory idle with due",
-                250.0,
+                Target::AtMost(250.0),
             ),
             (
                 "with 1,000,000 due, at saturation, the most",
                 "memory at saturation, peak with due",
-                250.0,
+                Target::AtMost(250.0),
             ),
         ] {
             rows.push(Row::new(
                 format!("{what}, {name}"),
                 " MiB",
                 (format!("memory-{store}"), figure),
-                Target::AtMost(most),
+                target,
             ));
         }
     }
