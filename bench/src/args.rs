@@ -162,6 +162,10 @@ pub(crate) struct CommonArgs {
     /// Where the SQLite file and the records go. On a real disk, or writing costs nothing
     #[arg(long, value_name = "DIR", default_value_os_t = std::env::temp_dir())]
     pub(crate) data_dir: PathBuf,
+    /// Keeps a store that was filled before the load, and copies it for later runs of the same sizes instead of filling
+    /// anew: seconds instead of minutes. What is kept of PostgreSQL is a database of the same server
+    #[arg(long, value_name = "DIR")]
+    pub(crate) filled_dir: Option<PathBuf>,
     /// Profile of the registered webhooks
     #[arg(long, default_value = "standard-webhooks")]
     pub(crate) profile: String,

@@ -2,11 +2,13 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+
 /// The 128 bits of an event id.
 ///
 /// Platforms write an event's id with prefixes of their own (`evt_…`, `webhook_…`); the 26 characters of base32 at its
 /// end are the same everywhere.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(crate) struct EventKey(pub(crate) u128);
 
 impl EventKey {

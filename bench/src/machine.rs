@@ -37,12 +37,13 @@ impl Machine {
     }
 }
 
-/// The checked-out commit, with `+dirty` when files differ from it. `unknown` outside of a repository.
+/// The checked-out commit, with `+dirty` when files differ from it, other than documents and earlier results. `unknown`
+/// outside of a repository.
 pub(crate) fn commit() -> String {
     let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else {
         return "unknown".into();
     };
-    match git(&["status", "--porcelain"]) {
+    match git(&["status", "--porcelain", "--", ":/", ":/!docs", ":/!bench/results"]) {
         Some(changes) if !changes.is_empty() => commit + "+dirty",
         Some(_) | None => commit,
     }

@@ -34,9 +34,7 @@ pub(crate) struct Statement {
 
 impl Database {
     pub(crate) async fn create() -> Result<Self> {
-        let server = env::var("HOOKWRIGHT_TEST_POSTGRES").context(
-            "HOOKWRIGHT_TEST_POSTGRES is not set: use `scripts/with-postgres --durable hookwright-bench …`",
-        )?;
+        let server = server()?;
         let mut url = Url::parse(&server).context("HOOKWRIGHT_TEST_POSTGRES is not a URL")?;
         let admin = PgPoolOptions::new()
             .max_connections(2)
@@ -44,8 +42,7 @@ impl Database {
             .await
             .context("connecting to PostgreSQL")?;
         fill_log(&admin).await?;
-        let name = format!("hookwright_bench_{}_{}", process::id(), Moment::now().nanos());
-        // The name is made of our own letters and digits.
+        let name = new_name();
         sqlx::query(AssertSqlSafe(format!("create database {name}")))
             .execute(&admin)
             .await?;
@@ -177,15 +174,67 @@ impl Database {
         ))
     }
 
+    /// Makes a copy of this database, to which nobody may be connected, and returns its name.
+    pub(crate) async fn keep(&self) -> Result<String> {
+        let kept = new_name();
+        copy(&self.admin, &self.name, &kept).await?;
+        Ok(kept)
+    }
+
+    /// Becomes a copy of the database that is kept under this name.
+    pub(crate) async fn replace_by(&self, kept: &str) -> Result<()> {
+        self.drop().await?;
+        copy(&self.admin, kept, &self.name).await
+    }
+
     pub(crate) async fn drop(&self) -> Result<()> {
-        sqlx::query(AssertSqlSafe(format!(
-            "drop database if exists {} with (force)",
-            self.name
-        )))
-        .execute(&self.admin)
-        .await?;
+        remove(&mut *self.admin.acquire().await?, &self.name).await
+    }
+
+    /// Drops a database that is kept.
+    pub(crate) async fn remove(kept: &str) -> Result<()> {
+        let mut connection = PgConnection::connect(&server()?).await?;
+        remove(&mut connection, kept).await?;
+        connection.close().await?;
         Ok(())
     }
+}
+
+fn server() -> Result<String> {
+    env::var("HOOKWRIGHT_TEST_POSTGRES").context(
+        "HOOKWRIGHT_TEST_POSTGRES is not set: use `scripts/with-postgres --durable hookwright-bench …`",
+    )
+}
+
+/// Of our own letters and digits: it may stand in a statement as it is.
+fn new_name() -> String {
+    format!("hookwright_bench_{}_{}", process::id(), Moment::now().nanos())
+}
+
+/// Copies the files of a database, which writes none of them to the log. Before version 15 there is no other strategy,
+/// nor a word for this one.
+async fn copy(admin: &PgPool, from: &str, to: &str) -> Result<()> {
+    let has_strategies: bool =
+        sqlx::query_scalar("select current_setting('server_version_num')::int >= 150000")
+            .fetch_one(admin)
+            .await?;
+    let strategy = if has_strategies { "strategy file_copy" } else { "" };
+    sqlx::query(AssertSqlSafe(format!(
+        "create database {to} template {from} {strategy}"
+    )))
+    .execute(admin)
+    .await
+    .with_context(|| format!("copying the database {from}"))?;
+    Ok(())
+}
+
+async fn remove(connection: &mut PgConnection, name: &str) -> Result<()> {
+    sqlx::query(AssertSqlSafe(format!(
+        "drop database if exists {name} with (force)"
+    )))
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// Writes 1 GiB of log to a server that has just been made. Such a one has to create each file of its log and fill it with

@@ -16,7 +16,9 @@ use tokio::process::Command;
 use self::tests::{Sizes, Test};
 use crate::{
     plot::{self, PlotArgs},
+    prepared,
     recorded::Recorded,
+    scratch::Scratch,
 };
 
 mod rows;
@@ -113,7 +115,15 @@ fn places(args: &AllArgs) -> Result<Places> {
     Ok(places)
 }
 
+/// Stores are filled once for each content and copied for each test.
 async fn measure(args: &AllArgs, tests: &[Test], places: &Places) -> Result<bool> {
+    let filled = Scratch::create(&args.data_dir)?;
+    let passed = measure_with(filled.path(), args, tests, places).await;
+    prepared::forget(filled.path()).await?;
+    passed
+}
+
+async fn measure_with(filled_dir: &Path, args: &AllArgs, tests: &[Test], places: &Places) -> Result<bool> {
     let rounds = if args.quick { 1 } else { args.runs };
     let mut failed = Vec::new();
     for round in 1..=rounds {
@@ -143,6 +153,8 @@ async fn measure(args: &AllArgs, tests: &[Test], places: &Places) -> Result<bool
                 .arg(&args.service_binary)
                 .arg("--data-dir")
                 .arg(&args.data_dir)
+                .arg("--filled-dir")
+                .arg(filled_dir)
                 .arg("--json")
                 .arg(&file)
                 .kill_on_drop(true)

@@ -115,7 +115,11 @@ pub(super) fn tests(sizes: &Sizes) -> Vec<Test> {
             1,
         );
     }
-    add("nodes".into(), format!("nodes {}", sizes.windows()), u32::MAX);
+    add(
+        "nodes".into(),
+        format!("nodes --stream {}", sizes.windows()),
+        u32::MAX,
+    );
     add(
         "nodes-retries".into(),
         format!(

@@ -9,12 +9,10 @@
 //!           └── the dead webhook ──────► attempt 1 "retry" ──► retry row, due since a while  --due-on-dead-webhook
 //! ```
 
-use std::net::{SocketAddr, TcpListener};
-
 use anyhow::{Context as _, Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::Args;
 use hookwright_proto::v1::{DeliveryState, ListDeliveriesRequest, Webhook};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -27,8 +25,13 @@ use crate::{
     store::Store,
 };
 
+mod dead_receiver;
+mod kept;
 mod postgres;
 mod sqlite;
+
+pub(crate) use dead_receiver::{DeadReceiver, Death};
+pub(crate) use kept::forget;
 
 /// What the store holds before the load begins.
 #[derive(Clone, Copy, Debug, Args, Serialize)]
@@ -53,45 +56,6 @@ impl PreparedArgs {
 
     pub(crate) fn is_nothing(&self) -> bool {
         self.future_retries + self.due_on_dead_webhook == 0
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
-pub(crate) enum Death {
-    /// It takes connections and never answers
-    Hangs,
-    /// It refuses connections
-    Refuses,
-}
-
-/// An address at which nobody answers.
-#[derive(Debug)]
-pub(crate) struct DeadReceiver {
-    address: SocketAddr,
-    /// Never accepts: the system completes the handshakes, and then nothing happens.
-    _listener: Option<TcpListener>,
-}
-
-impl DeadReceiver {
-    pub(crate) fn new(death: Death) -> Result<Self> {
-        Ok(match death {
-            Death::Hangs => {
-                let listener = TcpListener::bind(("127.0.0.1", 0))?;
-                Self {
-                    address: listener.local_addr()?,
-                    _listener: Some(listener),
-                }
-            }
-            // A port that needs privileges: no service of ours and no outgoing connection is ever given it.
-            Death::Refuses => Self {
-                address: ([127, 0, 0, 1], 9).into(),
-                _listener: None,
-            },
-        })
-    }
-
-    pub(crate) fn url(&self) -> String {
-        format!("http://{}/dead", self.address)
     }
 }
 
@@ -122,13 +86,20 @@ impl Batch {
 /// A full store.
 #[derive(Debug)]
 pub(crate) struct Filled {
-    pub(crate) future_retries: u64,
-    pub(crate) due_on_dead_webhook: u64,
-    future_webhook: Option<EventKey>,
-    dead_webhook: Option<EventKey>,
+    contents: Contents,
     pub(crate) figures: Vec<Figure>,
     /// Dead for as long as the test lasts.
-    _receiver: DeadReceiver,
+    receiver: DeadReceiver,
+}
+
+/// What a store is full of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Contents {
+    future_retries: u64,
+    due_on_dead_webhook: u64,
+    /// One webhook of each kind, if there are any.
+    future_webhook: Option<EventKey>,
+    dead_webhook: Option<EventKey>,
 }
 
 impl Filled {
@@ -137,14 +108,17 @@ impl Filled {
         format!(
             "the ledger leaves out what the store was filled with: {} retries due in a day on {FUTURE_WEBHOOKS} webhooks, \
              {} due on one dead webhook",
-            self.future_retries, self.due_on_dead_webhook
+            self.contents.future_retries, self.contents.due_on_dead_webhook
         )
     }
 
     /// Whether the service sees the rows as its own: asks it about a delivery of each kind.
     pub(crate) async fn check(&self, spec: &ServiceSpec) -> Result<()> {
         let mut client = client(spec)?;
-        for webhook in [self.future_webhook, self.dead_webhook].into_iter().flatten() {
+        for webhook in [self.contents.future_webhook, self.contents.dead_webhook]
+            .into_iter()
+            .flatten()
+        {
             let request = ListDeliveriesRequest {
                 webhook_id: webhook.prefixed("whk"),
                 page_size: 1,
@@ -166,19 +140,18 @@ impl Filled {
 
     /// What became of the rows that must not be touched, if anything did.
     pub(crate) async fn lost(&self, store: &Store) -> Result<Option<String>> {
-        if self.future_retries == 0 {
+        let wanted = self.contents.future_retries;
+        if wanted == 0 {
             return Ok(None);
         }
         let left = match store {
             Store::Postgres(database) => postgres::future_retries(database).await?,
             Store::Sqlite(folder) => sqlite::future_retries(&Store::sqlite_file(folder)).await?,
         };
-        Ok((left < self.future_retries).then(|| {
-            format!(
-                "only {left} of {} retries that are due in a day are left",
-                self.future_retries
-            )
-        }))
+        Ok(
+            (left < wanted)
+                .then(|| format!("only {left} of {wanted} retries that are due in a day are left")),
+        )
     }
 }
 
@@ -192,6 +165,24 @@ pub(crate) async fn fill(
     if wanted.is_nothing() {
         return Ok(None);
     }
+    let Some(folder) = &common.filled_dir else {
+        return fill_anew(wanted, common, bed, spec).await.map(Some);
+    };
+    let place = kept::Place::new(folder, wanted, common);
+    if let Some(filled) = place.copy_to(bed, wanted.dead_webhook).await? {
+        return Ok(Some(filled));
+    }
+    let filled = fill_anew(wanted, common, bed, spec).await?;
+    place.keep(&filled, &bed.store).await?;
+    Ok(Some(filled))
+}
+
+async fn fill_anew(
+    wanted: &PreparedArgs,
+    common: &CommonArgs,
+    bed: &Bed,
+    spec: &ServiceSpec,
+) -> Result<Filled> {
     let receiver = DeadReceiver::new(wanted.dead_webhook)?;
     let mut service = Service::start(spec)?;
     service.ready().await?;
@@ -216,19 +207,21 @@ pub(crate) async fn fill(
     );
     let of = |event_type: &str| batches.iter().find(|batch| batch.event_type == event_type);
     let first = |batch: Option<&Batch>| batch.and_then(|batch| batch.webhooks.first().copied());
-    Ok(Some(Filled {
-        future_retries: of(FUTURE_TYPE).map_or(0, Batch::rows),
-        due_on_dead_webhook: of(DEAD_TYPE).map_or(0, Batch::rows),
-        future_webhook: first(of(FUTURE_TYPE)),
-        dead_webhook: first(of(DEAD_TYPE)),
+    Ok(Filled {
+        contents: Contents {
+            future_retries: of(FUTURE_TYPE).map_or(0, Batch::rows),
+            due_on_dead_webhook: of(DEAD_TYPE).map_or(0, Batch::rows),
+            future_webhook: first(of(FUTURE_TYPE)),
+            dead_webhook: first(of(DEAD_TYPE)),
+        },
         figures: vec![
             Figure::new("registering its webhooks", "s", registering),
             Figure::new("filling the store", "s", seconds),
             Figure::new("rows filled in", "retries/s", per(rows, 1) / seconds),
             Figure::new("store when filled", "MiB", megabytes(size)),
         ],
-        _receiver: receiver,
-    }))
+        receiver,
+    })
 }
 
 async fn batches(
@@ -338,13 +331,5 @@ mod tests {
         };
         assert_eq!((batch.groups(), batch.rows()), (4, 70));
         assert_eq!(FUTURE_WEBHOOKS % WEBHOOKS_PER_EVENT, 0);
-    }
-
-    #[test]
-    fn a_dead_receiver_takes_connections_or_refuses_them() {
-        let hangs = DeadReceiver::new(Death::Hangs).unwrap();
-        std::net::TcpStream::connect(hangs.address).unwrap();
-        let refuses = DeadReceiver::new(Death::Refuses).unwrap();
-        std::net::TcpStream::connect(refuses.address).unwrap_err();
     }
 }
