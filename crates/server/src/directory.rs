@@ -8,7 +8,9 @@ use std::{
 
 use hookwright_core::{Profile, Registry, Secret, Signer, StatusSet, Verifier, jwe};
 use hookwright_egress::{Answer, Connection, Egress, Exchange, ExchangeError, PolicyError};
-use hookwright_store::{SigningWebhook, Store, StoreError, TenantId, Timestamp, Webhook, WebhookId};
+use hookwright_store::{
+    SigningWebhook, Store, StoreError, TenantId, TenantWebhooks, Timestamp, Webhook, WebhookId,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tokio::sync::Semaphore;
 use url::Url;
@@ -143,25 +145,48 @@ impl Directory {
             .cloned()
     }
 
-    /// Reads a tenant's webhooks again.
+    /// Reads what has changed of a tenant's webhooks; all of them the first time, and when one has gone.
     pub(crate) async fn reload(&self, tenant: TenantId) -> Result<Arc<TenantIndex>, StoreError> {
+        if let Some(known) = self.known(tenant) {
+            let changed = self.store.tenant_webhooks_since(tenant, known.version).await?;
+            if let Some(index) = self.add(tenant, changed) {
+                return Ok(index);
+            }
+        }
+        self.reload_all(tenant).await
+    }
+
+    /// `None` when a webhook that is known has gone.
+    fn add(&self, tenant: TenantId, changed: TenantWebhooks) -> Option<Arc<TenantIndex>> {
+        let _alone = self.enlivening.lock().unwrap_or_else(PoisonError::into_inner);
+        // What others have read meanwhile has some of these changes, or more of them.
+        let known = self.known(tenant)?;
+        if known.version >= changed.version {
+            return Some(known);
+        }
+        let (live, unusable) = self.enliven_all(changed.webhooks);
+        let index = Arc::new(known.with(changed.version, &live, &unusable));
+        if index.count() != changed.count {
+            return None;
+        }
+        let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        tenants.insert(tenant, Arc::clone(&index));
+        let mut webhooks = self.webhooks.write().unwrap_or_else(PoisonError::into_inner);
+        for id in unusable {
+            webhooks.remove(&id);
+        }
+        webhooks.extend(live.into_iter().map(|live| (live.id(), live)));
+        Some(index)
+    }
+
+    async fn reload_all(&self, tenant: TenantId) -> Result<Arc<TenantIndex>, StoreError> {
         let read = self.store.tenant_webhooks(tenant).await?;
         let _alone = self.enlivening.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(newer) = self.known(tenant).filter(|known| known.version > read.version) {
             // Two readings overtook each other. Nothing of this one may be used, its limits neither.
             return Ok(newer);
         }
-        let mut live = Vec::with_capacity(read.webhooks.len());
-        let mut unusable = HashSet::new();
-        for webhook in read.webhooks {
-            let id = webhook.webhook.id;
-            match self.enliven(webhook) {
-                Some(webhook) => live.push(webhook),
-                None => {
-                    unusable.insert(id);
-                }
-            }
-        }
+        let (live, unusable) = self.enliven_all(read.webhooks);
         let index = Arc::new(TenantIndex::build(read.version, live, unusable));
         let mut tenants = self.tenants.write().unwrap_or_else(PoisonError::into_inner);
         tenants.insert(tenant, Arc::clone(&index));
@@ -171,10 +196,26 @@ impl Directory {
         Ok(index)
     }
 
+    /// The second value has those that this node does not know how to deliver to.
+    fn enliven_all(&self, webhooks: Vec<SigningWebhook>) -> (Vec<Arc<LiveWebhook>>, HashSet<WebhookId>) {
+        let mut live = Vec::with_capacity(webhooks.len());
+        let mut unusable = HashSet::new();
+        for webhook in webhooks {
+            let id = webhook.webhook.id;
+            match self.enliven(webhook) {
+                Some(webhook) => live.push(webhook),
+                None => {
+                    unusable.insert(id);
+                }
+            }
+        }
+        (live, unusable)
+    }
+
     /// Reads the tenants again whose webhooks changed on other nodes, or have a secret that has expired.
     pub(crate) async fn refresh(&self) -> Result<(), StoreError> {
         for tenant in self.with_expired_secrets() {
-            self.reload(tenant).await?;
+            self.reload_all(tenant).await?;
         }
         let known: HashMap<TenantId, i64> = {
             let tenants = self.tenants.read().unwrap_or_else(PoisonError::into_inner);
@@ -208,8 +249,8 @@ impl Directory {
     fn enliven(&self, webhook: SigningWebhook) -> Option<Arc<LiveWebhook>> {
         let id = webhook.webhook.id;
         let known = self.webhook(id);
-        // A tenant is read again whenever one of its webhooks changes. The others stay as they are, with their filters
-        // compiled and their connections open.
+        // All of a tenant's are read again when one has gone. The others stay as they are, with their filters compiled and
+        // their connections open.
         if let Some(known) = known.as_ref().filter(|known| known.is_as_stored(&webhook)) {
             return Some(Arc::clone(known));
         }

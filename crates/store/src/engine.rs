@@ -83,7 +83,9 @@ impl Engine {
     // Webhooks.
     both!(tenant(name: &str) -> TenantId);
     both!(tenants_changed_since(version: i64) -> Vec<(TenantId, i64)>);
-    both!(tenant_webhooks(tenant: TenantId, now: Timestamp) -> TenantWebhooks);
+    both!(
+        /// Those that changed after this version.
+        tenant_webhooks(tenant: TenantId, since: i64, now: Timestamp) -> TenantWebhooks);
     both!(
         /// `TooMany` when the tenant has `max` webhooks.
         insert_webhook(webhook: &Webhook, secrets: &[Secret], key: Option<&str>, max: Option<u32>, entry: &AuditEntry)

@@ -90,7 +90,9 @@ struct Inner {
 pub struct TenantWebhooks {
     /// Changes with every change of a webhook.
     pub version: i64,
-    /// All of them, oldest first.
+    /// How many the tenant has. Who adds what has changed to what there was, and has more, still has one that was deleted.
+    pub count: usize,
+    /// Those that were asked for, oldest first.
     pub webhooks: Vec<SigningWebhook>,
 }
 
@@ -223,7 +225,18 @@ impl Store {
 
     /// A tenant's webhooks with their secrets, consistent with the version that comes with them.
     pub async fn tenant_webhooks(&self, tenant: TenantId) -> Result<TenantWebhooks, StoreError> {
-        self.engine().tenant_webhooks(tenant, self.clock().now()).await
+        self.tenant_webhooks_since(tenant, -1).await
+    }
+
+    /// Those that were registered or changed after this version. That a secret has expired is no change.
+    pub async fn tenant_webhooks_since(
+        &self,
+        tenant: TenantId,
+        version: i64,
+    ) -> Result<TenantWebhooks, StoreError> {
+        self.engine()
+            .tenant_webhooks(tenant, version, self.clock().now())
+            .await
     }
 
     /// Registers a webhook. `secrets`: newest first, at least one.

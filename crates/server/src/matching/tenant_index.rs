@@ -13,7 +13,7 @@ pub(crate) struct TenantIndex {
     pub(crate) version: i64,
     /// When the first secret of any of them stops signing.
     secret_expires_at: Option<Timestamp>,
-    /// Oldest first.
+    /// Oldest first, which is the order of their ids.
     all: Vec<Arc<LiveWebhook>>,
     types: TypeIndex,
     /// Webhooks that this node does not know how to deliver to.
@@ -35,6 +35,31 @@ impl TenantIndex {
         }
     }
 
+    /// The same with these webhooks as they are now; some of them were there before.
+    pub(crate) fn with(
+        &self,
+        version: i64,
+        live: &[Arc<LiveWebhook>],
+        unusable: &HashSet<WebhookId>,
+    ) -> Self {
+        let again: HashSet<WebhookId> = live
+            .iter()
+            .map(|live| live.id())
+            .chain(unusable.iter().copied())
+            .collect();
+        let others = self.all.iter().filter(|live| !again.contains(&live.id()));
+        let mut all: Vec<Arc<LiveWebhook>> = others.chain(live).map(Arc::clone).collect();
+        all.sort_by_key(|live| live.id());
+        let others = self.unusable.iter().filter(|id| !again.contains(id));
+        let unusable = others.chain(unusable).copied().collect();
+        Self::build(version, all, unusable)
+    }
+
+    /// How many webhooks the tenant has, as far as is known.
+    pub(crate) fn count(&self) -> usize {
+        self.all.len() + self.unusable.len()
+    }
+
     /// When the first secret of any webhook stops signing: then they are to be read again.
     pub(crate) fn secret_expires_at(&self) -> Option<Timestamp> {
         self.secret_expires_at
@@ -42,7 +67,8 @@ impl TenantIndex {
 
     /// One webhook of this tenant, whatever its state.
     pub(crate) fn find(&self, webhook: WebhookId) -> Option<&Arc<LiveWebhook>> {
-        self.all.iter().find(|live| live.id() == webhook)
+        let position = self.all.binary_search_by_key(&webhook, |live| live.id());
+        self.all.get(position.ok()?)
     }
 
     /// All webhooks that can be delivered to, oldest first.

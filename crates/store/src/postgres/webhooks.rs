@@ -53,12 +53,14 @@ impl Postgres {
     pub(crate) async fn tenant_webhooks(
         &self,
         tenant: TenantId,
+        since: i64,
         now: Timestamp,
     ) -> Result<TenantWebhooks, StoreError> {
         // One statement, so that version and webhooks are of one snapshot.
         let rows = sqlx::query!(
             r#"-- store: tenant_webhooks
             select t.version,
+                   (select count(*) from webhook w where w.tenant_id = t.id) as "count!",
                    w.id as "id?",
                    w.settings as "settings?",
                    w.created_at as "created_at?",
@@ -74,15 +76,16 @@ impl Postgres {
                     from webhook_secret s
                     where s.tenant_id = w.tenant_id and s.webhook_id = w.id and s.expires_at > $2) as secret_expires_at
             from tenant t
-            left join webhook w on w.tenant_id = t.id
+            left join webhook w on w.tenant_id = t.id and w.version > $3
             where t.id = $1
             order by w.id"#,
             tenant.0,
-            now.to_sql()
+            now.to_sql(),
+            since
         )
         .fetch_all(&self.pool)
         .await?;
-        let version = rows.first().map_or(0, |row| row.version);
+        let (version, count) = rows.first().map_or((0, 0), |row| (row.version, row.count));
         let webhooks = rows
             .into_iter()
             .filter_map(|row| {
@@ -108,7 +111,11 @@ impl Postgres {
                 Some(read(row.secrets))
             })
             .collect::<Result<_, _>>()?;
-        Ok(TenantWebhooks { version, webhooks })
+        Ok(TenantWebhooks {
+            version,
+            count: usize::try_from(count).unwrap_or(usize::MAX),
+            webhooks,
+        })
     }
 
     pub(crate) async fn insert_webhook(

@@ -63,35 +63,47 @@ impl Sqlite {
     pub(crate) async fn tenant_webhooks(
         &self,
         tenant: TenantId,
+        since: i64,
         now: Timestamp,
     ) -> Result<TenantWebhooks, StoreError> {
         let mut tx = self.readers.begin().await?;
-        let version: Option<i64> = sqlx::query_scalar("select version from tenant where id = ?")
-            .bind(tenant.0)
-            .fetch_optional(&mut *tx)
-            .await?;
-        let rows: Vec<WebhookRow> = sqlx::query_as(
-            "select id, settings, created_at, updated_at from webhook where tenant_id = ? order by id",
+        let known: Option<(i64, i64)> = sqlx::query_as(
+            "select version, (select count(*) from webhook w where w.tenant_id = t.id) from tenant t where id = ?",
         )
         .bind(tenant.0)
+        .fetch_optional(&mut *tx)
+        .await?;
+        let rows: Vec<WebhookRow> = sqlx::query_as(
+            "select id, settings, created_at, updated_at
+            from webhook
+            where tenant_id = ? and version > ?
+            order by id",
+        )
+        .bind(tenant.0)
+        .bind(since)
         .fetch_all(&mut *tx)
         .await?;
         let secrets: Vec<(Vec<u8>, Vec<u8>, Option<i64>)> = sqlx::query_as(
-            "select webhook_id, value, expires_at
-            from webhook_secret
-            where tenant_id = ? and (expires_at is null or expires_at > ?)
-            order by webhook_id, position",
+            "select s.webhook_id, s.value, s.expires_at
+            from webhook w
+            join webhook_secret s on s.tenant_id = w.tenant_id and s.webhook_id = w.id
+            where w.tenant_id = ? and w.version > ? and (s.expires_at is null or s.expires_at > ?)
+            order by s.webhook_id, s.position",
         )
         .bind(tenant.0)
+        .bind(since)
         .bind(now.unix_micros())
         .fetch_all(&mut *tx)
         .await?;
+        let mut secrets = secrets.into_iter().peekable();
         let webhooks = rows
             .into_iter()
             .map(|row| {
-                let own = || secrets.iter().filter(|(webhook, ..)| *webhook == row.0);
-                let values = own().map(|(_, value, _)| value.clone()).collect();
-                let first_expiry = own().filter_map(|(.., expires_at)| *expires_at).min();
+                // Both are in the order of the webhooks.
+                let own: Vec<_> =
+                    std::iter::from_fn(|| secrets.next_if(|(webhook, ..)| *webhook == row.0)).collect();
+                let first_expiry = own.iter().filter_map(|(.., expires_at)| *expires_at).min();
+                let values = own.into_iter().map(|(_, value, _)| value).collect();
                 let webhook = self.read_webhook(tenant, row)?;
                 let owner = Owner {
                     tenant,
@@ -104,8 +116,10 @@ impl Sqlite {
                 })
             })
             .collect::<Result<_, StoreError>>()?;
+        let (version, count) = known.unwrap_or((0, 0));
         Ok(TenantWebhooks {
-            version: version.unwrap_or(0),
+            version,
+            count: usize::try_from(count).unwrap_or(usize::MAX),
             webhooks,
         })
     }

@@ -2,7 +2,9 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use hookwright_store::{DisabledReason, Removal, Rotated, Stop, StopCause, TenantId, WebhookSettings};
+use hookwright_store::{
+    DisabledReason, Removal, Rotated, SigningWebhook, Stop, StopCause, TenantId, WebhookSettings,
+};
 
 use crate::harness::{Harness, secret, settings};
 
@@ -11,6 +13,7 @@ conformance! {
     every_rotation_is_another_version,
     a_webhook_is_read_as_it_was_written,
     every_change_has_a_version_of_its_own,
+    what_has_changed_since_a_version_is_read_and_nothing_else,
     a_tenant_has_one_id_for_ever,
     a_tenant_sees_its_own_webhooks_only,
 }
@@ -144,6 +147,58 @@ async fn every_change_has_a_version_of_its_own(harness: Harness) {
             .unwrap()
             .is_empty()
     );
+}
+
+async fn what_has_changed_since_a_version_is_read_and_nothing_else(harness: Harness) {
+    // A node would go on with old settings and secrets, or deliver to a webhook that was deleted.
+    let process = harness.process().await;
+    let other = harness.other_view(&process).await;
+    let tenant = process.tenant("shop", 0).await.id;
+    let elsewhere = process.tenant("elsewhere", 0).await.id;
+    let register = async |number: u8| {
+        let registered = other
+            .insert_webhook(tenant, settings(number.into()), &[secret(number)])
+            .await;
+        registered.unwrap().id
+    };
+    let (first, second) = (register(1).await, register(2).await);
+    let read = async |since| {
+        let read = process.store.tenant_webhooks_since(tenant, since).await.unwrap();
+        let of = |webhook: &SigningWebhook| (webhook.webhook.id, webhook.secrets.len());
+        let webhooks: Vec<_> = read.webhooks.iter().map(of).collect();
+        (webhooks, read.count, read.version)
+    };
+    let (all, count, start) = read(-1).await;
+    assert_eq!((all, count), (vec![(first, 1), (second, 1)], 2));
+    assert_eq!(read(start).await, (vec![], 2, start));
+
+    other
+        .update_webhook(tenant, first, &settings(3))
+        .await
+        .unwrap()
+        .unwrap();
+    let (changed, count, updated) = read(start).await;
+    assert_eq!((changed, count), (vec![(first, 1)], 2));
+    let overlap = Duration::from_mins(1);
+    other
+        .rotate_secret(tenant, second, &secret(4), overlap)
+        .await
+        .unwrap();
+    let (changed, _, rotated) = read(updated).await;
+    assert_eq!(changed, [(second, 2)]);
+    assert_eq!(read(start).await.0, [(first, 1), (second, 2)]);
+
+    // Only their number tells that one has gone, also when another one has come.
+    assert!(other.delete_webhook(tenant, first).await.unwrap());
+    let (changed, count, deleted) = read(rotated).await;
+    assert_eq!((changed, count), (vec![], 1));
+    let third = register(5).await;
+    assert_eq!(read(rotated).await.0, [(third, 1)]);
+    let (changed, count, registered) = read(deleted).await;
+    assert_eq!((changed, count), (vec![(third, 1)], 2));
+
+    other.insert_webhook(elsewhere, settings(6), &[]).await.unwrap();
+    assert_eq!(read(registered).await, (vec![], 2, registered));
 }
 
 async fn a_tenant_has_one_id_for_ever(harness: Harness) {
