@@ -71,7 +71,10 @@ impl Place {
             (Store::Postgres(_), None) => {
                 anyhow::bail!("{} names no database", description.display());
             }
-            (Store::Sqlite(folder), _) => copy(&self.sqlite_file(), &Store::sqlite_file(folder))?,
+            (Store::Sqlite(folder), _) => {
+                copy(&self.sqlite_file(), &Store::sqlite_file(folder))?;
+                copy(&key_of(&self.sqlite_file()), &key_of(&Store::sqlite_file(folder)))?;
+            }
         }
         let seconds = Moment::now().since(started).as_secs_f64();
         let size = megabytes(bed.store.size().await?);
@@ -93,6 +96,7 @@ impl Place {
             Store::Postgres(database) => Some(database.keep().await?),
             Store::Sqlite(folder) => {
                 copy(&Store::sqlite_file(folder), &self.sqlite_file())?;
+                copy(&key_of(&Store::sqlite_file(folder)), &key_of(&self.sqlite_file()))?;
                 None
             }
         };
@@ -133,6 +137,13 @@ pub(crate) async fn forget(folder: &Path) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// The key that the service has made for a file, and keeps beside it.
+fn key_of(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".key");
+    name.into()
 }
 
 /// Copies a file to disk: what is written later would be written while somebody measures.

@@ -31,12 +31,27 @@ impl Postgres {
                     order by r.lane, r.webhook_id, r.due_at
                     limit 1
                 ) next
+            ),
+            -- The same over those with ordered rows, which are few: a seek for each webhook would cost half as much again.
+            ordered as (
+                (select lane, webhook_id
+                 from retry
+                 where order_key is not null
+                 order by lane, webhook_id
+                 limit 1)
+                union all
+                select next.lane, next.webhook_id
+                from ordered
+                cross join lateral (
+                    select r.lane, r.webhook_id
+                    from retry r
+                    where (r.lane, r.webhook_id) > (ordered.lane, ordered.webhook_id) and r.order_key is not null
+                    order by r.lane, r.webhook_id
+                    limit 1
+                ) next
             )
             select lane as "lane!", webhook_id as "webhook_id!", due_at as "due_at!",
-                   -- With a limit it is one seek for each; as EXISTS it may read every ordered row there is, once.
-                   (select 1 from retry o
-                    where o.lane = earliest.lane and o.webhook_id = earliest.webhook_id and o.order_key is not null
-                    limit 1) is not null as "is_ordered!"
+                   (lane, webhook_id) in (select lane, webhook_id from ordered) as "is_ordered!"
             from earliest
             where lane = any($1)"#,
             &lane_numbers(lanes)
