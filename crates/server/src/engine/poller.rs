@@ -67,21 +67,24 @@ impl Poller {
         let mut backoff = BACKOFF_MIN;
         loop {
             let started = Instant::now();
-            let (outlook, rest) = match self.run_once().await {
-                Ok(outlook) => {
+            let (outlook, look, rest) = match self.run_once().await {
+                Ok((outlook, look)) => {
                     backoff = BACKOFF_MIN;
-                    let rest = started.elapsed() * PAUSE_PER_LOOK;
-                    (outlook, self.every.max(rest.min(PAUSE_MAX)))
+                    (
+                        outlook,
+                        look,
+                        self.every.max((look * PAUSE_PER_LOOK).min(PAUSE_MAX)),
+                    )
                 }
                 Err(error) => {
                     tracing::error!(%error, "due retries could not be read");
                     let rest = backoff;
                     backoff = (backoff * 2).min(BACKOFF_MAX);
-                    (Outlook::default(), rest)
+                    (Outlook::default(), Duration::ZERO, rest)
                 }
             };
-            let backlog_pause = BACKLOG_PAUSE.max(started.elapsed() * BACKLOG_PAUSE_PER_LOOK);
-            let backlog_pause = backlog_pause.min(BACKLOG_PAUSE_MAX);
+            let backlog_pause = pause_after(started.elapsed());
+            let own_rows_pause = pause_after(look);
             let pause = if outlook.backlog { backlog_pause } else { rest };
             let mut pause = std::pin::pin!(tokio::time::sleep(pause));
             loop {
@@ -92,7 +95,7 @@ impl Poller {
                     () = &mut pause => break,
                     () = wait_for(&self.clock, outlook.alarm) => break,
                     // A burst of failures is one look, not one each. Whoever is next in line is not kept waiting for it.
-                    () = self.node.rescheduled() => sooner(pause.as_mut(), backlog_pause),
+                    () = self.node.rescheduled() => sooner(pause.as_mut(), own_rows_pause),
                     () = self.room.notified() => sooner(pause.as_mut(), backlog_pause),
                     // Only these webhooks are looked at, and at once: each waits for nothing but this look.
                     next = self.node.next_in_line() => {
@@ -110,15 +113,18 @@ impl Poller {
         }
     }
 
-    async fn run_once(&self) -> Result<Outlook, StoreError> {
+    /// The second value is how long the look took, without the claims that came of it.
+    async fn run_once(&self) -> Result<(Outlook, Duration), StoreError> {
+        let started = Instant::now();
         let upcoming = self.attemptable(self.node.upcoming().await?);
+        let look = started.elapsed();
         let now = self.clock.now();
         let alarm = upcoming
             .iter()
             .map(|row| row.due_at)
             .filter(|due_at| *due_at > now)
             .min();
-        self.take(upcoming, alarm).await
+        Ok((self.take(upcoming, alarm).await?, look))
     }
 
     /// Without webhooks that are stopped: what they hold stays where it is, however long it has been due. And nothing is
@@ -261,6 +267,11 @@ fn sooner(pause: Pin<&mut Sleep>, wait: Duration) {
     if end < pause.deadline() {
         pause.reset(end);
     }
+}
+
+/// Before the next look that somebody asks for.
+fn pause_after(look: Duration) -> Duration {
+    (look * BACKLOG_PAUSE_PER_LOOK).clamp(BACKLOG_PAUSE, BACKLOG_PAUSE_MAX)
 }
 
 /// Returns when the moment comes; never without one.
