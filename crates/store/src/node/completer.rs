@@ -6,7 +6,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, time::Instant};
 
-use super::Shared;
+use super::{Shared, gather};
 use crate::{End, FailPoint, Finish, Origin, StoreError};
 
 /// Rows of one statement. Larger batches gain nothing more.
@@ -41,7 +41,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
                 () = tokio::time::sleep_until(rested_at) => {}
                 () = shared.queues.awaited_result() => {}
             }
-            gather(&mut queue, &mut batch);
+            gather(&mut queue, &mut batch, BATCH_MAX);
         }
         rested_at = Instant::now() + REST * shared.nodes().min(NODES_MAX);
         FailPoint::FinishGathered.pass();
@@ -54,15 +54,6 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
         if batch.iter().any(|finish| finish.end.writes_retry()) {
             shared.rescheduled.notify_one();
         }
-    }
-}
-
-/// Adds what has come in the meantime.
-fn gather(queue: &mut mpsc::Receiver<Finish>, batch: &mut Vec<Finish>) {
-    while batch.len() < BATCH_MAX
-        && let Ok(finish) = queue.try_recv()
-    {
-        batch.push(finish);
     }
 }
 

@@ -410,6 +410,15 @@ impl Finisher {
     }
 }
 
+/// Adds what has come since the batch was begun.
+fn gather<T>(queue: &mut mpsc::Receiver<T>, batch: &mut Vec<T>, max: usize) {
+    while batch.len() < max
+        && let Ok(next) = queue.try_recv()
+    {
+        batch.push(next);
+    }
+}
+
 impl Shared {
     fn incarnation(&self) -> Incarnation {
         Incarnation(self.incarnation.load(Ordering::Acquire))

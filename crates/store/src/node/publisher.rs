@@ -13,7 +13,7 @@ use tokio::{
     time::Instant,
 };
 
-use super::Shared;
+use super::{Shared, gather};
 use crate::{
     Accepted, Event, EventId, FailPoint, Incarnation, Lane, NewEvent, Ordering, PublishError, Published,
     StoreError, TenantId, WebhookId, event::Slot,
@@ -112,7 +112,7 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submissio
         }
         if let Some(rested_at) = rested_at {
             tokio::time::sleep_until(rested_at).await;
-            gather(&mut queue, &mut waiting);
+            gather(&mut queue, &mut waiting, BATCH_EVENTS_MAX);
         }
         let rests = waiting.len() >= REST_AFTER;
         let mut rest = waiting.drain(..).peekable();
@@ -129,15 +129,6 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Submissio
         }
         let others = (shared.nodes() - 1).min(OTHERS_MAX);
         rested_at = (rests && others > 0).then(|| Instant::now() + REST * others);
-    }
-}
-
-/// Adds what has come in the meantime.
-fn gather(queue: &mut mpsc::Receiver<Submission>, waiting: &mut Vec<Submission>) {
-    while waiting.len() < BATCH_EVENTS_MAX
-        && let Ok(submission) = queue.try_recv()
-    {
-        waiting.push(submission);
     }
 }
 
