@@ -38,6 +38,8 @@ pub(super) async fn run(shared: Arc<Shared>, mut queue: mpsc::Receiver<Finish>) 
         }
         if !shared.holds_up_others(&batch) {
             tokio::select! {
+                // By chance otherwise, and a simulated history would not repeat itself.
+                biased;
                 () = tokio::time::sleep_until(rested_at) => {}
                 () = shared.queues.awaited_result() => {}
             }
