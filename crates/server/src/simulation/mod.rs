@@ -27,33 +27,54 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-use self::{census::Census, history::History, scenario::Scenario};
+use self::{
+    census::Census,
+    history::History,
+    scenario::{Scenario, Size},
+};
 
-/// How many seeds a test run takes.
-const SEEDS: u64 = 100;
 /// Lines of the trace that a failure shows.
 const TAIL: usize = 60;
+
+impl Size {
+    /// How many seeds a test run takes.
+    const fn seeds(self) -> u64 {
+        match self {
+            Self::Small => 2_000,
+            Self::Large => 100,
+        }
+    }
+
+    /// The test that lives worlds of this size.
+    const fn test(self) -> &'static str {
+        match self {
+            Self::Small => "small_worlds",
+            Self::Large => "large_worlds",
+        }
+    }
+}
 
 fn setting(name: &str) -> Option<u64> {
     env::var(name).ok().map(|text| text.parse().unwrap())
 }
 
-fn live(seed: u64) -> History {
+fn live(scenario: &Scenario) -> History {
     let folder = tempfile::tempdir().unwrap();
-    world::live(Scenario::of(seed), folder.path())
+    world::live(scenario.clone(), folder.path())
 }
 
 /// What a seed came across, or what is wrong with it, for people.
-fn look_at(seed: u64) -> Result<Census, String> {
+fn look_at(seed: u64, size: Size) -> Result<Census, String> {
     let command = format!(
         "HOOKWRIGHT_SIMULATION_SEED={seed} HOOKWRIGHT_SIMULATION_SEEDS=1 cargo test -p hookwright-server \
-         --all-features simulated_worlds -- --nocapture"
+         --all-features {} -- --nocapture",
+        size.test()
     );
-    let lived = catch_unwind(AssertUnwindSafe(|| live(seed)));
+    let scenario = Scenario::of(seed, size);
+    let lived = catch_unwind(AssertUnwindSafe(|| live(&scenario)));
     let Ok(history) = lived else {
         return Err(format!("seed {seed} broke down; repeat it with\n  {command}"));
     };
-    let scenario = Scenario::of(seed);
     let violations = oracle::judge(&scenario, &history);
     if violations.is_empty() {
         return Ok(Census::of(&scenario, &history));
@@ -72,18 +93,16 @@ fn look_at(seed: u64) -> Result<Census, String> {
     ))
 }
 
-/// If this fails, deliveries are lost, early, out of order or made too often when something goes wrong at a bad moment.
-#[test]
-fn simulated_worlds_keep_every_promise() {
+fn look_at_worlds(size: Size) {
     let first = setting("HOOKWRIGHT_SIMULATION_SEED").unwrap_or(0);
-    let count = setting("HOOKWRIGHT_SIMULATION_SEEDS").unwrap_or(SEEDS);
+    let count = setting("HOOKWRIGHT_SIMULATION_SEEDS").unwrap_or(size.seeds());
     let next = AtomicU64::new(first);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let worlds: Vec<Result<Census, String>> = std::thread::scope(|scope| {
         let worker = || {
             let seeds = std::iter::repeat_with(|| next.fetch_add(1, Ordering::Relaxed));
             let seeds = seeds.take_while(|seed| *seed - first < count);
-            seeds.map(look_at).collect::<Vec<_>>()
+            seeds.map(|seed| look_at(seed, size)).collect::<Vec<_>>()
         };
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(worker)).collect();
         workers
@@ -105,24 +124,39 @@ fn simulated_worlds_keep_every_promise() {
         problems.join("\n\n")
     );
     println!("{count} worlds from seed {first} on:\n{census}");
-    if count >= 100 {
+    if count >= size.seeds() {
         // A promise that nothing puts to the test any more is not kept but forgotten.
         assert_eq!(census.missing(), [""; 0]);
     }
 }
 
+/// If this fails, deliveries are lost, early, out of order or made too often when something goes wrong at a bad moment.
+#[test]
+fn small_worlds_keep_every_promise() {
+    look_at_worlds(Size::Small);
+}
+
+/// If this fails, the same is true where much happens at once and goes on for long.
+#[test]
+fn large_worlds_keep_every_promise() {
+    look_at_worlds(Size::Large);
+}
+
 /// If this fails, a seed that has failed may not fail again, and what it found cannot be looked into.
 #[test]
 fn the_same_seed_lives_the_same_history() {
-    for seed in 0..6 {
-        let (once, again) = (live(seed), live(seed));
+    let large = (0..6).map(|seed| (seed, Size::Large));
+    let small = (0..20).map(|seed| (seed, Size::Small));
+    for (seed, size) in large.chain(small) {
+        let scenario = Scenario::of(seed, size);
+        let (once, again) = (live(&scenario), live(&scenario));
         let difference = once
             .trace
             .iter()
             .zip(&again.trace)
             .find(|(one, other)| one != other);
-        assert_eq!(difference, None, "seed {seed}");
-        assert_eq!(hash_of(&once), hash_of(&again), "seed {seed}");
+        assert_eq!(difference, None, "seed {seed}, {size:?}");
+        assert_eq!(hash_of(&once), hash_of(&again), "seed {seed}, {size:?}");
     }
 }
 

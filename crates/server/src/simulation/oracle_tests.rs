@@ -11,7 +11,7 @@ use super::{
     history::{Ended, History, Life, Operation, PublishAnswer, Published, Request, RequestEnd},
     oracle::{Rule, judge},
     receiver::What,
-    scenario::{Action, Publish, START, Scenario, WebhookPlan},
+    scenario::{Action, Publish, START, Scenario, Size, WebhookPlan},
 };
 
 const FAILED: RequestEnd = RequestEnd::Replied(What::Status(500));
@@ -29,7 +29,7 @@ fn event(number: usize) -> EventId {
 
 /// One webhook, and one retry after ten seconds. The first event fails once, the second one is taken at once.
 fn faultless() -> (Scenario, History) {
-    let mut scenario = Scenario::of(0);
+    let mut scenario = Scenario::of(0, Size::Large);
     let mut plan: WebhookPlan = scenario.webhooks[0].clone();
     plan.receiver.success = 200;
     plan.settings = hookwright_store::WebhookSettings::new("generic", "https://receiver.example/0");

@@ -11,7 +11,7 @@ use hookwright_store::{
 use super::{
     oracle::{Violation, judge},
     receiver::{Mood, Receiver},
-    scenario::{Action, Publish, START, Scenario, WebhookPlan},
+    scenario::{Action, Publish, START, Scenario, Size, WebhookPlan},
     world,
 };
 use crate::engine::{EngineLimits, Pace};
@@ -26,7 +26,7 @@ fn at(moment: u64) -> Timestamp {
 
 /// A world in which nothing happens and nothing goes wrong.
 fn quiet() -> Scenario {
-    let mut scenario = Scenario::of(0);
+    let mut scenario = Scenario::of(0, Size::Large);
     scenario.tenants = 1;
     scenario.lease = seconds(100);
     scenario.pace = Pace::default();

@@ -12,6 +12,15 @@ use crate::engine::{EngineLimits, Pace};
 /// 2027-01-15T08:00:00Z
 pub(super) const START: Timestamp = Timestamp::from_unix_micros(1_800_000_000_000_000);
 
+/// How much there is of everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Size {
+    /// Seconds with a few webhooks and events: over in no time, so that thousands can be lived.
+    Small,
+    /// Minutes or hours with many.
+    Large,
+}
+
 /// A world, and what is done in it.
 #[derive(Clone, Debug)]
 pub(super) struct Scenario {
@@ -94,6 +103,8 @@ struct Tempo {
     span: Duration,
     /// Delays of schedules are up to this long.
     delay: Duration,
+    /// Timeouts are up to this long.
+    patience: Duration,
     lease: Duration,
     pace: Pace,
 }
@@ -101,16 +112,28 @@ struct Tempo {
 const SUCCESS: [(u16, &[&str]); 3] = [(200, &[]), (202, &["2xx"]), (204, &["200", "204"])];
 const EVENT_TYPES: [&str; 3] = ["order.created", "order.paid", "user.created"];
 
+impl Size {
+    fn pick<T>(self, small: T, large: T) -> T {
+        match self {
+            Self::Small => small,
+            Self::Large => large,
+        }
+    }
+}
+
 impl Scenario {
-    pub(super) fn of(seed: u64) -> Self {
+    pub(super) fn of(seed: u64, size: Size) -> Self {
         let mut random = SmallRng::seed_from_u64(seed);
-        let tempo = tempo(&mut random);
+        let tempo = match size {
+            Size::Small => quick_tempo(&mut random),
+            Size::Large => tempo(&mut random),
+        };
         let calm_at = START.plus(tempo.span);
-        let tenants = random.random_range(1..=3);
-        let webhooks: Vec<WebhookPlan> = (0..random.random_range(1..=8))
+        let tenants = random.random_range(1..=size.pick(2, 3));
+        let webhooks: Vec<WebhookPlan> = (0..random.random_range(1..=size.pick(3, 8)))
             .map(|place| webhook(place, tenants, &tempo, &mut random))
             .collect();
-        let actions = actions(&webhooks, tenants, &tempo, &mut random);
+        let actions = actions(size, &webhooks, tenants, &tempo, &mut random);
         Self {
             seed,
             tenants,
@@ -131,12 +154,28 @@ impl Scenario {
     }
 }
 
+fn quick_tempo(random: &mut SmallRng) -> Tempo {
+    let seconds = Duration::from_secs;
+    Tempo {
+        span: between(seconds(2), seconds(12), random),
+        delay: seconds(2),
+        patience: seconds(8),
+        lease: seconds(random.random_range(3..=10)),
+        pace: Pace {
+            polls: Duration::from_millis(*[500, 5_000].choose(random).unwrap_or(&500)),
+            replays: Duration::from_millis(*[500, 2_000].choose(random).unwrap_or(&500)),
+        },
+    }
+}
+
 fn tempo(random: &mut SmallRng) -> Tempo {
     let seconds = Duration::from_secs;
+    let patience = seconds(30);
     match random.random_range(0..20) {
         0..14 => Tempo {
             span: seconds(random.random_range(10..90)),
             delay: seconds(20),
+            patience,
             lease: seconds(random.random_range(5..=30)),
             pace: Pace {
                 polls: Duration::from_millis(*[500, 5_000, 30_000].choose(random).unwrap_or(&500)),
@@ -146,6 +185,7 @@ fn tempo(random: &mut SmallRng) -> Tempo {
         14..19 => Tempo {
             span: seconds(random.random_range(600..5_000)),
             delay: seconds(900),
+            patience,
             lease: seconds(random.random_range(60..=600)),
             pace: Pace {
                 polls: seconds(300),
@@ -155,6 +195,7 @@ fn tempo(random: &mut SmallRng) -> Tempo {
         _ => Tempo {
             span: seconds(random.random_range(20_000..80_000)),
             delay: seconds(7_200),
+            patience,
             lease: seconds(3_600),
             pace: Pace {
                 polls: seconds(1_200),
@@ -180,11 +221,7 @@ fn webhook(place: usize, tenants: usize, tempo: &Tempo, random: &mut SmallRng) -
         _ => Vec::new(),
     };
     settings.schedule = Some(schedule(tempo, random));
-    settings.timeout = Some(between(
-        Duration::from_millis(500),
-        Duration::from_secs(30),
-        random,
-    ));
+    settings.timeout = Some(between(Duration::from_millis(500), tempo.patience, random));
     if random.random_bool(0.3) {
         settings.retry_limits.max_attempts = Some(random.random_range(1..5));
     }
@@ -248,11 +285,7 @@ fn phases(tempo: &Tempo, random: &mut SmallRng) -> Vec<(Timestamp, Mood)> {
         .map(|end| {
             let mood = match random.random_range(0..16) {
                 0..5 => Mood::Good,
-                5..7 => Mood::Slow(between(
-                    Duration::from_millis(10),
-                    Duration::from_secs(12),
-                    random,
-                )),
+                5..7 => Mood::Slow(between(Duration::from_millis(10), tempo.patience * 2 / 5, random)),
                 7..9 => Mood::Flaky,
                 9..11 => Mood::Failing(*[500, 400, 404, 503, 302].choose(random).unwrap_or(&500)),
                 11 => Mood::Failing(410),
@@ -267,6 +300,7 @@ fn phases(tempo: &Tempo, random: &mut SmallRng) -> Vec<(Timestamp, Mood)> {
 }
 
 fn actions(
+    size: Size,
     webhooks: &[WebhookPlan],
     tenants: usize,
     tempo: &Tempo,
@@ -274,9 +308,13 @@ fn actions(
 ) -> Vec<(Timestamp, Action)> {
     let mut actions = Vec::new();
     let mut number = 0;
-    for _ in 0..random.random_range(1..12) {
+    for _ in 0..random.random_range(1..size.pick(4, 12)) {
         let mut at = between(Duration::ZERO, tempo.span, random);
-        let most = if random.random_bool(0.05) { 60 } else { 6 };
+        let most = if random.random_bool(0.05) {
+            size.pick(20, 60)
+        } else {
+            6
+        };
         for _ in 0..random.random_range(1..most) {
             let publish = Publish {
                 number,
@@ -293,7 +331,11 @@ fn actions(
             at += between(Duration::ZERO, Duration::from_millis(30), random);
         }
     }
-    let most = if random.random_bool(0.2) { 24 } else { 8 };
+    let most = if random.random_bool(0.2) {
+        size.pick(8, 24)
+    } else {
+        size.pick(3, 8)
+    };
     for _ in 0..random.random_range(0..most) {
         let webhook = random.random_range(0..webhooks.len());
         let mut at = between(Duration::ZERO, tempo.span, random);
