@@ -8,8 +8,7 @@
 //! - a request came twice only if a fault lies between the two;
 //! - an idempotency key stands for one event, order was kept, and what was given up was told, once.
 //!
-//! `make test` leaves it out, because it takes its time; `scripts/crash-matrix ROUNDS` has as many rounds as wanted and
-//! prints a table.
+//! `make test` has one round of each fault; `scripts/crash-matrix ROUNDS` has as many as wanted and prints a table.
 
 mod bed;
 mod faults;
