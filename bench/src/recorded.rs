@@ -8,6 +8,7 @@ use serde::Deserialize;
 use crate::{
     machine::Machine,
     series::{Mark, Series},
+    soak::Trend,
 };
 
 /// One JSON file; only what all commands' documents share, and what is drawn.
@@ -33,6 +34,37 @@ pub(crate) struct Recorded {
     pub(crate) series: Series,
     #[serde(default)]
     pub(crate) marks: Vec<Mark>,
+    #[serde(flatten)]
+    pub(crate) soak: Option<RecordedSoak>,
+}
+
+/// What only a soak has.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct RecordedSoak {
+    pub(crate) duration_s: f64,
+    /// Events per second.
+    pub(crate) offered: f64,
+    pub(crate) ledger: RecordedLedger,
+    pub(crate) dead_webhooks: RecordedDeadLedger,
+    pub(crate) trends: Vec<Trend>,
+}
+
+/// Deliveries.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct RecordedLedger {
+    pub(crate) published: u64,
+    pub(crate) delivered: u64,
+    pub(crate) missing: u64,
+    pub(crate) dead: u64,
+    pub(crate) duplicates: u64,
+}
+
+/// Deliveries that nobody takes.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub(crate) struct RecordedDeadLedger {
+    pub(crate) published: u64,
+    pub(crate) waiting: u64,
+    pub(crate) given_up: u64,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -22,6 +22,7 @@ use crate::{
 };
 
 mod rows;
+mod soaks;
 mod table;
 mod tests;
 

@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use super::{
     rows::{Row, Standing, Target, sections},
+    soaks,
     tests::Test,
 };
 use crate::{recorded::Recorded, report::megabytes};
@@ -23,6 +24,13 @@ pub(super) fn markdown(tests: &[Test], results: &[Recorded], charts: &[String]) 
             let _ = writeln!(text, "{}", line(&row, results));
         }
         text.push('\n');
+    }
+    if let Some(soaks) = soaks::markdown(results) {
+        let _ = writeln!(
+            text,
+            "### Soak: good, slow, failing and dead webhooks for half an hour\n"
+        );
+        let _ = write!(text, "{soaks}");
     }
     let _ = writeln!(text, "### Commands\n");
     let _ = writeln!(
@@ -167,7 +175,7 @@ fn cell(text: &str) -> String {
 }
 
 /// Thousands apart, and about three digits.
-fn number(value: f64) -> String {
+pub(super) fn number(value: f64) -> String {
     let decimals = match value.abs() {
         _ if value.fract() == 0.0 => 0,
         size if size >= 100.0 => 0,

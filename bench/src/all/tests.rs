@@ -23,6 +23,7 @@ pub(super) struct Sizes {
     takeover_events: u32,
     crash_events: u32,
     kills: u32,
+    /// How long, and how many events per second.
     soak: &'static str,
     /// Events per second of the two open loops that have targets.
     rates: [u32; 2],
@@ -41,7 +42,7 @@ impl Sizes {
         takeover_events: 5_000,
         crash_events: 20_000,
         kills: 20,
-        soak: "30m",
+        soak: "--duration 30m --rate 7000",
         rates: [800, 5_000],
         curve: &[200, 2_000, 3_500, 7_500, 10_000, 15_000],
     };
@@ -55,7 +56,7 @@ impl Sizes {
         takeover_events: 500,
         crash_events: 1_000,
         kills: 2,
-        soak: "25s",
+        soak: "--duration 25s",
         rates: [800, 5_000],
         curve: &[200],
     };
@@ -137,7 +138,7 @@ pub(super) fn tests(sizes: &Sizes) -> Vec<Test> {
     for store in STORES {
         add(
             format!("soak-{store}"),
-            format!("soak --store {store} --duration {}", sizes.soak),
+            format!("soak --store {store} {}", sizes.soak),
             1,
         );
     }

@@ -14,10 +14,8 @@ use clap::Args;
 use hookwright_proto::v1::{ListSchedule, RetryPolicy, Webhook, retry_policy::Schedule};
 use serde::Serialize;
 
-use self::{
-    sampler::{Look, Watcher, add_looks},
-    verdict::Trend,
-};
+use self::sampler::{Look, Watcher, add_looks};
+pub(crate) use self::verdict::Trend;
 use crate::{
     args::{self, CommonArgs, RunArgs},
     bed::{self, Bed, client},
