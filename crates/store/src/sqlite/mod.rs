@@ -28,7 +28,7 @@ mod webhooks;
 use std::{
     fs::{File, TryLockError},
     path::Path,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use sqlx::{
@@ -44,6 +44,9 @@ use crate::{
 
 const READERS: u32 = 4;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a process that is ending may keep its lock, and one that it has forked and that has not become another program yet.
+const LOCK_PATIENCE: Duration = Duration::from_secs(1);
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 /// The largest number of rows in one INSERT; smaller batches use the next power of two, so that the number of different
 /// statements, which are prepared once each, stays small.
 const ROWS_MAX: usize = 64;
@@ -75,7 +78,7 @@ impl Sqlite {
         sealer: Sealer,
         synchronous: SqliteSynchronous,
     ) -> Result<Self, StoreError> {
-        let lock = lock(path)?;
+        let lock = lock(path).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -134,7 +137,7 @@ impl Sqlite {
 }
 
 /// One process at a time: a second one would deliver everything again.
-fn lock(path: &Path) -> Result<File, StoreError> {
+async fn lock(path: &Path) -> Result<File, StoreError> {
     let refused = |problem: String| StoreError::Address {
         url: StoreAddress::Sqlite(path.to_owned()).to_string(),
         problem,
@@ -143,12 +146,20 @@ fn lock(path: &Path) -> Result<File, StoreError> {
     name.push(".lock");
     let file =
         File::create(&name).map_err(|error| refused(format!("cannot create its lock file: {error}")))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(refused(String::from(
-            "another hookwright process uses it; stop that one, choose another file, or use PostgreSQL to run several",
-        ))),
-        Err(TryLockError::Error(error)) => Err(refused(format!("cannot lock it: {error}"))),
+    let give_up = Instant::now() + LOCK_PATIENCE;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < give_up => {
+                tokio::time::sleep(LOCK_PAUSE).await;
+            }
+            Err(TryLockError::WouldBlock) => {
+                return Err(refused(String::from(
+                    "another hookwright process uses it; stop that one, choose another file, or use PostgreSQL to run several",
+                )));
+            }
+            Err(TryLockError::Error(error)) => return Err(refused(format!("cannot lock it: {error}"))),
+        }
     }
 }
 
@@ -216,8 +227,19 @@ fn small(number: i64) -> u16 {
 
 #[cfg(test)]
 mod tests {
-    use super::{EventId, Sealer, Sqlite, Timestamp, Uuid};
+    use super::{EventId, Sealer, Sqlite, Timestamp, Uuid, lock};
     use crate::Incarnation;
+
+    /// A service that is started again while its last process ends would refuse to start.
+    #[tokio::test]
+    async fn a_process_that_is_ending_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("hookwright.db");
+        let first = lock(&path).await.unwrap();
+        let ends = async move { drop(first) };
+        let (second, ()) = tokio::join!(lock(&path), ends);
+        second.unwrap();
+    }
 
     /// What is committed after a failure would be in a transaction that never ends, and gone with the process.
     #[tokio::test]
