@@ -17,9 +17,9 @@ use crate::{
 /// How often a publish starts over because the tenant's webhooks changed under it. Each time it has read them anew, so
 /// reaching this takes somebody who changes webhooks without a pause.
 const STALE_MAX: usize = 20;
-/// Publishes under way at a time, about a third of a second's worth. More would only be answered later, and hold memory
-/// meanwhile: whoever asks then is told at once, and can slow down.
-const PUBLISHES_MAX: usize = 4_096;
+/// Publishes under way at a time, about a second's worth: a disk that stalls for that long is waited out. More would only be
+/// answered later: whoever asks then is told at once, and can slow down. Their memory is counted where they arrive.
+const PUBLISHES_MAX: usize = 8_192;
 /// Beyond this many bytes that filters together look at, other publishes on the same thread would notice.
 const FILTERED_BYTES_INLINE_MAX: usize = 64 * 1_024;
 
