@@ -15,8 +15,9 @@ use hookwright_store::{Clock, Timestamp};
 use tokio::sync::Notify;
 
 use crate::harness::{
-    Answer, Database, PATIENCE, Receiver, Request, config, deliveries_when, delivery_when, get_webhook,
-    on_both_stores, pause, publish, register, resume, start, start_with, start_with_clock, update, webhook,
+    Answer, Database, PATIENCE, Receiver, Request, all_delivered, config, deliveries_when, delivery_when,
+    get_webhook, on_both_stores, pause, publish, register, resume, start, start_with, start_with_clock,
+    update, webhook,
 };
 
 const EVENTS: usize = 3_000;
@@ -101,9 +102,7 @@ on_both_stores! {
         tokio::time::timeout(PATIENCE * 2, collect).await.expect("some events did not arrive");
         assert_eq!(arrived, acknowledged);
         println!("{EVENTS} events, {pauses} pauses, {requests} requests, 0 lost, 0 not valid");
-        for event in &acknowledged {
-            delivery_when(&mut client, event, v1::DeliveryState::Delivered).await;
-        }
+        all_delivered(&mut client, &acknowledged).await;
         server.stop().await.unwrap();
     }
 

@@ -6,7 +6,9 @@ use hookwright_proto::v1::{self, MatchReason};
 use tonic::Code;
 use tonic_types::StatusExt as _;
 
-use crate::harness::{Client, Database, Receiver, on_both_stores, publish, register, start, webhook};
+use crate::harness::{
+    Client, Database, Receiver, list_all, on_both_stores, publish, register, start, webhook,
+};
 
 fn attributes(pairs: &[(&str, &[&str])]) -> HashMap<String, v1::AttributeValues> {
     let values = |values: &[&str]| v1::AttributeValues {
@@ -46,25 +48,14 @@ fn of<'a>(answer: &'a v1::DryRunPublishResponse, name: &str) -> &'a v1::MatchExp
 
 /// The ids of the webhooks that an event went to, sorted.
 async fn destinations(client: &mut Client, event: &str) -> Vec<String> {
-    let mut request = v1::ListDeliveriesRequest {
+    let request = v1::ListDeliveriesRequest {
         event_id: event.to_owned(),
-        page_size: 200,
         ..v1::ListDeliveriesRequest::default()
     };
-    let mut found = Vec::new();
-    loop {
-        let page = client
-            .list_deliveries(request.clone())
-            .await
-            .unwrap()
-            .into_inner();
-        found.extend(page.deliveries.into_iter().map(|delivery| delivery.webhook_id));
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            found.sort();
-            return found;
-        }
-    }
+    let listed = list_all(client, request).await;
+    let mut found: Vec<String> = listed.into_iter().map(|delivery| delivery.webhook_id).collect();
+    found.sort();
+    found
 }
 
 async fn refused(client: &mut Client, webhook: v1::Webhook) -> (String, String, String) {

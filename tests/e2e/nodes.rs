@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use crate::harness::{
-    Answer, Client, Database, PATIENCE, Receiver, deliveries_when, delivery_when, on_both_stores, publish,
+    Answer, Client, Database, PATIENCE, Receiver, all_delivered, deliveries_when, on_both_stores, publish,
     register, start, url_of, webhook,
 };
 
@@ -172,9 +172,7 @@ on_both_stores! {
             process = Some(Process::start(database).await);
         }
         let mut client = process.as_ref().expect("a running process").client().await;
-        for event in &acknowledged {
-            delivery_when(&mut client, event, v1::DeliveryState::Delivered).await;
-        }
+        all_delivered(&mut client, &acknowledged).await;
         assert!(acknowledged.len() >= 600, "{} acknowledged", acknowledged.len());
     }
 }

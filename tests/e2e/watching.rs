@@ -13,7 +13,7 @@ use tonic::{Code, Status, Streaming};
 use crate::{
     errors::assert_refused,
     harness::{
-        Answer, Client, Database, PATIENCE, Receiver, config, connect, delivery_when, on_both_stores,
+        Answer, Client, Database, PATIENCE, Receiver, all_delivered, config, connect, on_both_stores,
         publish, register, start, start_with, webhook,
     },
     nodes::Process,
@@ -76,18 +76,19 @@ fn told(change: &v1::DeliveryChange) -> Told {
     (change.delivery_id.clone(), number, change.state())
 }
 
-/// What the log has of an event's only delivery, once it is delivered.
-async fn logged(client: &mut Client, event: &str) -> Vec<Told> {
-    let found = delivery_when(client, event, v1::DeliveryState::Delivered).await;
-    let id = found.delivery.unwrap().id;
-    let count = found.attempts.len();
-    let attempts = found.attempts.iter().enumerate().map(|(index, attempt)| {
-        let state = if index + 1 == count {
-            v1::DeliveryState::Delivered
-        } else {
-            v1::DeliveryState::Scheduled
-        };
-        (id.clone(), attempt.number, state)
+/// What the log has of the attempts of these events, once all are delivered.
+async fn logged(client: &mut Client, events: Vec<String>) -> Vec<Told> {
+    let delivered = all_delivered(client, &HashSet::from_iter(events)).await;
+    let attempts = delivered.into_iter().flat_map(|delivery| {
+        let count = delivery.attempt_count;
+        (1..=count).map(move |number| {
+            let state = if number == count {
+                v1::DeliveryState::Delivered
+            } else {
+                v1::DeliveryState::Scheduled
+            };
+            (delivery.id.clone(), number, state)
+        })
     });
     attempts.collect()
 }
@@ -157,10 +158,7 @@ on_both_stores! {
             let mut other = connect(&server).await;
             watcher = watcher.resume(&mut other).await;
         }
-        let mut expected = Vec::new();
-        for event in published.await.unwrap() {
-            expected.extend(logged(&mut client, &event).await);
-        }
+        let expected = logged(&mut client, published.await.unwrap()).await;
         assert!(expected.len() > EVENTS, "some attempts failed");
         assert_once(ledger, expected);
         server.stop().await.unwrap();
@@ -185,10 +183,7 @@ on_both_stores! {
                 note(ledger, &change);
             }
         }
-        let mut expected = Vec::new();
-        for event in published.await.unwrap() {
-            expected.extend(logged(&mut client, &event).await);
-        }
+        let expected = logged(&mut client, published.await.unwrap()).await;
         for ledger in ledgers {
             assert_once(ledger, expected.clone());
         }
@@ -376,10 +371,7 @@ async fn a_watcher_goes_from_node_to_node_and_one_of_them_is_killed() {
     }
     let mut events = published.await.unwrap();
     events.extend(also_published.await.unwrap());
-    let mut expected = Vec::new();
-    for event in &events {
-        expected.extend(logged(&mut client, event).await);
-    }
+    let expected = logged(&mut client, events).await;
     // One that was stored and not acknowledged may be told too: it is in the log, and nobody knows its id but the log.
     let known: HashSet<_> = expected.iter().map(|(id, ..)| id.clone()).collect();
     let all = |ledger: &BTreeMap<Told, u32>| expected.iter().all(|told| ledger.contains_key(told));

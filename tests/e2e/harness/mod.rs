@@ -4,7 +4,7 @@ mod database;
 mod receiver;
 mod smtp;
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use hookwright_proto::v1::{self, webhook_service_client::WebhookServiceClient};
 use hookwright_server::{AddressRules, Config, EgressRules, Server};
@@ -192,6 +192,48 @@ pub(crate) async fn delivery_when(
         id: found[0].id.clone(),
     };
     client.get_delivery(request).await.unwrap().into_inner()
+}
+
+/// Everything that a request lists, page by page.
+pub(crate) async fn list_all(
+    client: &mut Client,
+    mut request: v1::ListDeliveriesRequest,
+) -> Vec<v1::Delivery> {
+    request.page_size = 200;
+    let mut found = Vec::new();
+    loop {
+        let page = client
+            .list_deliveries(request.clone())
+            .await
+            .unwrap()
+            .into_inner();
+        found.extend(page.deliveries);
+        request.page_token = page.next_page_token;
+        if request.page_token.is_empty() {
+            return found;
+        }
+    }
+}
+
+/// The deliveries of many events, which all are stored, once every one is delivered.
+pub(crate) async fn all_delivered(client: &mut Client, events: &HashSet<String>) -> Vec<v1::Delivery> {
+    let wait = async {
+        loop {
+            let mut found = list_all(client, v1::ListDeliveriesRequest::default()).await;
+            found.retain(|delivery| events.contains(&delivery.event_id));
+            let stored: HashSet<&str> = found.iter().map(|delivery| delivery.event_id.as_str()).collect();
+            assert_eq!(stored.len(), events.len(), "some events are not stored");
+            if found
+                .iter()
+                .all(|delivery| delivery.state() == v1::DeliveryState::Delivered)
+            {
+                return found;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, wait)
+        .await
+        .expect("some deliveries are not delivered")
 }
 
 /// Asks until it is so.
