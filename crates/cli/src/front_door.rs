@@ -48,7 +48,7 @@ pub(crate) struct FrontDoorArgs {
     #[arg(long, default_value_t = 0, value_name = "NUMBER")]
     connections_per_address_max: u32,
 
-    /// Requests of one message under way at the same time; more are answered OVERLOADED.
+    /// Requests of one message under way at the same time, and events that wait to be stored; more are answered OVERLOADED.
     #[arg(long, default_value_t = 8_192, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     requests_max: u32,
 
@@ -99,6 +99,8 @@ impl FrontDoorArgs {
             idle_timeout: self.idle_timeout,
             ..ListenerLimits::default()
         };
+        // A publish is a request. Those over streams are no more of them together.
+        config.engine.publishes_max = self.requests_max as usize;
         config.cors_origins = self.cors_origins;
         config.drain_delay = self.drain_delay;
     }

@@ -5,9 +5,12 @@ use std::num::NonZeroU32;
 use bytes::Bytes;
 use futures_util::{StreamExt as _, stream};
 use hookwright_proto::v1;
+use sqlx::{Connection as _, PgConnection};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    task::JoinSet,
+    time::timeout,
 };
 use tonic::Code;
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -20,7 +23,7 @@ use super::{
 };
 use crate::{
     errors::assert_refused,
-    harness::{Database, PATIENCE, config, connect, start, start_with, until},
+    harness::{Database, PATIENCE, config, connect, start, start_with, until, url_of},
 };
 
 const HEADERS: u8 = 1;
@@ -188,6 +191,52 @@ async fn more_requests_than_can_be_are_told_to_come_back() {
     body.send_data(Bytes::from_static(b"\0\0\0\0\0"), true).unwrap();
     assert_eq!(reason(&status(answer.await.unwrap().headers())), "MISSING_FIELD");
     assert_served(&mut client).await;
+    server.stop().await.unwrap();
+    database.remove().await;
+}
+
+/// A disk that stalls for a moment would have publishes refused; or one that stalls for longer would have all of them wait
+/// that anybody makes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn as_many_publishes_as_may_wait_for_a_store_that_stalls() {
+    const WAITING: usize = 40;
+    const TOO_MANY: usize = 5;
+    let database = Database::postgresql().await;
+    let mut config = config(database.address());
+    config.engine.publishes_max = WAITING;
+    let (server, client) = start_with(config).await;
+    let mut intruder = PgConnection::connect(&url_of(database.address())).await.unwrap();
+    let mut stall = intruder.begin().await.unwrap();
+    sqlx::query("lock table event in exclusive mode")
+        .execute(&mut *stall)
+        .await
+        .unwrap();
+
+    let mut publishes = JoinSet::new();
+    for _ in 0..WAITING + TOO_MANY {
+        let mut client = client.clone();
+        publishes.spawn(async move {
+            let event = v1::PublishRequest {
+                event_type: "user.created".to_owned(),
+                payload: "{}".into(),
+                ..v1::PublishRequest::default()
+            };
+            client.publish(event).await
+        });
+    }
+    let mut answer = async || timeout(PATIENCE, publishes.join_next()).await.expect("no answer");
+    for _ in 0..TOO_MANY {
+        let refused = answer().await.unwrap().unwrap().unwrap_err();
+        assert_eq!(
+            (refused.code(), reason(&refused).as_str()),
+            (Code::ResourceExhausted, "OVERLOADED")
+        );
+    }
+    stall.rollback().await.unwrap();
+    for _ in 0..WAITING {
+        answer().await.unwrap().unwrap().unwrap();
+    }
+    assert!(answer().await.is_none());
     server.stop().await.unwrap();
     database.remove().await;
 }

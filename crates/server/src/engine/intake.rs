@@ -17,9 +17,6 @@ use crate::{
 /// How often a publish starts over because the tenant's webhooks changed under it. Each time it has read them anew, so
 /// reaching this takes somebody who changes webhooks without a pause.
 const STALE_MAX: usize = 20;
-/// Publishes under way at a time, about a second's worth: a disk that stalls for that long is waited out. More would only be
-/// answered later: whoever asks then is told at once, and can slow down. Their memory is counted where they arrive.
-const PUBLISHES_MAX: usize = 8_192;
 /// Beyond this many bytes that filters together look at, other publishes on the same thread would notice.
 const FILTERED_BYTES_INLINE_MAX: usize = 64 * 1_024;
 
@@ -31,6 +28,7 @@ pub(crate) struct Intake {
     publisher: Publisher,
     /// In KiB.
     memory: Arc<Semaphore>,
+    /// More would only be answered later: whoever asks then is told at once, and can slow down.
     publishes: Arc<Semaphore>,
 }
 
@@ -62,8 +60,9 @@ impl Intake {
         clock: Clock,
         publisher: Publisher,
         memory: Arc<Semaphore>,
+        publishes_max: usize,
     ) -> Self {
-        let publishes = Arc::new(Semaphore::new(PUBLISHES_MAX));
+        let publishes = Arc::new(Semaphore::new(publishes_max));
         Self {
             directory,
             clock,

@@ -57,6 +57,8 @@ use crate::directory::Directory;
 /// How much the engine takes on.
 #[derive(Clone, Debug)]
 pub struct EngineLimits {
+    /// Publishes under way at the same time, those over streams too. More are refused, or read more slowly.
+    pub publishes_max: usize,
     /// HTTP exchanges at the same time.
     pub attempts_max: usize,
     /// HTTP exchanges at the same time with one webhook.
@@ -68,6 +70,8 @@ pub struct EngineLimits {
 impl Default for EngineLimits {
     fn default() -> Self {
         Self {
+            // About a second's worth, as many as there may be requests: a disk that stalls for that long is waited out.
+            publishes_max: 8_192,
             attempts_max: 1_024,
             attempts_per_webhook_max: 64,
             memory_kib_max: 128 * 1_024,
@@ -137,6 +141,7 @@ impl Engine {
             clock.clone(),
             node.publisher(),
             Arc::clone(&memory),
+            limits.publishes_max,
         );
 
         let stop_claiming = CancellationToken::new();

@@ -143,6 +143,7 @@ impl Scenario {
                 attempts_max: *[1_024, 16, 4].choose(&mut random).unwrap_or(&16),
                 attempts_per_webhook_max: random.random_range(1..=64),
                 memory_kib_max: *[128 * 1_024, 512, 24].choose(&mut random).unwrap_or(&512),
+                ..EngineLimits::default()
             },
             trouble: trouble(&tempo, &mut random),
             // Whatever is due then is due once more at the most, one after the other where they are in order.
