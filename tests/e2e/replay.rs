@@ -11,8 +11,8 @@ use tonic::Code;
 use tonic_types::StatusExt as _;
 
 use crate::harness::{
-    Answer, Client, Database, PATIENCE, Receiver, deliveries_when, delivery_when, on_both_stores, publish,
-    register, start, webhook,
+    Answer, Client, Database, PATIENCE, Receiver, deliveries_when, delivery_when, list_all, on_both_stores,
+    publish, register, start, webhook,
 };
 
 /// How many deliveries the large job replays; `HOOKWRIGHT_TEST_REPLAYS` asks for more, and shows what it took.
@@ -68,24 +68,11 @@ async fn job_when(client: &mut Client, id: &str, there: impl Fn(&v1::Replay) -> 
 }
 
 async fn dead(client: &mut Client) -> Vec<v1::Delivery> {
-    let mut request = v1::ListDeliveriesRequest {
+    let request = v1::ListDeliveriesRequest {
         state: v1::DeliveryState::Dead.into(),
-        page_size: 200,
         ..v1::ListDeliveriesRequest::default()
     };
-    let mut all = Vec::new();
-    loop {
-        let page = client
-            .list_deliveries(request.clone())
-            .await
-            .unwrap()
-            .into_inner();
-        all.extend(page.deliveries);
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            return all;
-        }
-    }
+    list_all(client, request).await
 }
 
 fn assert_wrong_state(refused: &tonic::Status, state: &str) {

@@ -78,19 +78,22 @@ fn told(change: &v1::DeliveryChange) -> Told {
 
 /// What the log has of the attempts of these events, once all are delivered.
 async fn logged(client: &mut Client, events: Vec<String>) -> Vec<Told> {
-    let delivered = all_delivered(client, &HashSet::from_iter(events)).await;
-    let attempts = delivered.into_iter().flat_map(|delivery| {
-        let count = delivery.attempt_count;
-        (1..=count).map(move |number| {
-            let state = if number == count {
+    let mut told = Vec::new();
+    for delivery in all_delivered(client, &HashSet::from_iter(events)).await {
+        let id = delivery.id;
+        let request = v1::GetDeliveryRequest { id: id.clone() };
+        let attempts = client.get_delivery(request).await.unwrap().into_inner().attempts;
+        let count = attempts.len();
+        told.extend(attempts.iter().enumerate().map(|(index, attempt)| {
+            let state = if index + 1 == count {
                 v1::DeliveryState::Delivered
             } else {
                 v1::DeliveryState::Scheduled
             };
-            (delivery.id.clone(), number, state)
-        })
-    });
-    attempts.collect()
+            (id.clone(), attempt.number, state)
+        }));
+    }
+    told
 }
 
 fn note(ledger: &mut BTreeMap<Told, u32>, change: &v1::DeliveryChange) {

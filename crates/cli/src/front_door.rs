@@ -99,7 +99,7 @@ impl FrontDoorArgs {
             idle_timeout: self.idle_timeout,
             ..ListenerLimits::default()
         };
-        // A publish is a request. Those over streams are no more of them together.
+        // One number for both: a call that publishes is a request. Events over streams count here, too.
         config.engine.publishes_max = self.requests_max as usize;
         config.cors_origins = self.cors_origins;
         config.drain_delay = self.drain_delay;
