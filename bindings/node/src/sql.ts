@@ -17,6 +17,9 @@ export interface SqliteDatabase {
 
 export type SqlClient = PostgresClient | SqliteDatabase;
 
+/** Another session made it meanwhile: `unique_violation`, in PostgreSQL's catalog, and `duplicate_table`. */
+const MADE_MEANWHILE = new Set(["23505", "42P07"]);
+
 /** One statement at a time, with `$1`, `$2`, … for the values in the order in which they stand there. */
 export class Sql {
   readonly isPostgres: boolean;
@@ -30,6 +33,19 @@ export class Sql {
         "invalid_option",
         "the client has neither query(), as pg, nor prepare(), as SQLite",
       );
+    }
+  }
+
+  /**
+   * Runs a `CREATE … IF NOT EXISTS`. On PostgreSQL several sessions may find at the same moment that there is none, and
+   * all but one of them fail; asked again, they find the one that was made.
+   */
+  async create(sql: string): Promise<void> {
+    try {
+      await this.run(sql);
+    } catch (error) {
+      if (!this.isPostgres || !MADE_MEANWHILE.has((error as { code?: string }).code ?? "")) throw error;
+      await this.run(sql);
     }
   }
 

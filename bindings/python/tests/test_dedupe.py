@@ -281,6 +281,45 @@ def test_a_file_that_cannot_be_opened_stops_the_start(tmp_path):
         SqliteDedupe(tmp_path / "no such folder" / "dedupe.db")
 
 
+@pytest.mark.parametrize("store", ["dedupe", "inbox"])
+def test_workers_that_start_on_a_new_file_at_the_same_moment_all_start(tmp_path, monkeypatch, store):
+    """The timeout does not cover the switch to a write-ahead log, and gunicorn stops when one worker cannot boot."""
+    import sqlite3
+
+    from hookwright.inbox import SqliteInbox
+
+    path = tmp_path / "new.db"
+    another = sqlite3.connect(path, isolation_level=None)
+    another.execute("BEGIN IMMEDIATE")
+    pauses = []
+
+    def pause(seconds):
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            another.close()
+
+    monkeypatch.setattr("hookwright._sqlite.time.sleep", pause)
+    if store == "dedupe":
+        opened = SqliteDedupe(path)
+        assert opened.claim("evt_1").state is NEW
+    else:
+        opened = SqliteInbox(path)
+        assert opened.put(verified_event("user.created", {}))
+    assert len(pauses) == 3, "it did not wait, or not for this"
+
+
+def test_a_file_that_stays_locked_stops_the_start(tmp_path):
+    """It would wait for ever and say nothing."""
+    import contextlib
+    import sqlite3
+
+    path = tmp_path / "new.db"
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as another:
+        another.execute("BEGIN IMMEDIATE")
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            SqliteDedupe(path, busy_timeout=0)
+
+
 def test_a_change_of_folder_changes_nothing(tmp_path, monkeypatch):
     """Servers change their folder after the start, and threads would get a file of their own."""
     from hookwright.inbox import SqliteInbox

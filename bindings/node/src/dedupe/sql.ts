@@ -23,7 +23,7 @@ export class SqlDedupeStore implements DedupeStore {
 
   /** Makes the table, unless it is there. */
   async createTable(): Promise<void> {
-    await this.#sql.run(
+    await this.#sql.create(
       `CREATE TABLE IF NOT EXISTS ${this.#table} (
          key TEXT PRIMARY KEY,
          token TEXT NOT NULL, -- empty when the event was handled

@@ -21,7 +21,7 @@ export class SqlQueueStore implements QueueStore {
 
   /** Makes the table, unless it is there. */
   async createTable(): Promise<void> {
-    await this.#sql.run(
+    await this.#sql.create(
       `CREATE TABLE IF NOT EXISTS ${this.#table} (
          id TEXT PRIMARY KEY,
          type TEXT NOT NULL,
@@ -32,7 +32,7 @@ export class SqlQueueStore implements QueueStore {
          last_error TEXT NOT NULL DEFAULT ''
        )`,
     );
-    await this.#sql.run(
+    await this.#sql.create(
       `CREATE INDEX IF NOT EXISTS ${this.#table.replace(".", "_")}_due ON ${this.#table} (due_at) WHERE is_dead = 0`,
     );
   }

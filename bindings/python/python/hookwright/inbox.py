@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from hookwright._errors import ConfigurationError, InvalidPayloadError
 from hookwright._json import loads
 from hookwright._router import Router
+from hookwright._sqlite import use_write_ahead_log
 from hookwright.dedupe._claim import DEFAULT_LEASE, DEFAULT_TTL, new_token, positive_seconds
 
 if TYPE_CHECKING:
@@ -70,6 +71,9 @@ CREATE INDEX IF NOT EXISTS hookwright_inbox_due ON hookwright_inbox (state, due_
 
 #: Other processes cannot wake this one, so it looks by itself this often.
 _POLL_SECONDS = 1.0
+
+#: How long a statement waits for other processes that write.
+_BUSY_TIMEOUT_SECONDS = 10.0
 
 #: Pauses after the first, second, … failed attempt, in seconds. With the last of them, an event is tried for 6 hours.
 _DELAYS = (1.0, 10.0, 60.0, 300.0, 1800.0, 3600.0, 3 * 3600.0)
@@ -129,7 +133,7 @@ class SqliteInbox:
             message = "an inbox needs a file, or a restart would lose what was answered with success"
             raise ConfigurationError(message)
         with self._connect() as connection:
-            connection.execute("PRAGMA journal_mode = WAL")
+            use_write_ahead_log(connection, patience=_BUSY_TIMEOUT_SECONDS)
             connection.executescript(_SCHEMA)
 
     def on(self, *event_types: str) -> Callable[[Handler], Handler]:
@@ -286,7 +290,7 @@ class SqliteInbox:
 
     @contextmanager
     def _connect(self) -> Generator[sqlite3.Connection, None, None]:
-        connection = sqlite3.connect(self._path, timeout=10.0, isolation_level=None)
+        connection = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT_SECONDS, isolation_level=None)
         try:
             connection.execute("PRAGMA synchronous = FULL")
             yield connection

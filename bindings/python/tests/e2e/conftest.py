@@ -108,6 +108,7 @@ class Receiver:
             if "Booting worker" in line:
                 self._reloaded.release()
         port.put(None)
+        self._lines.put(None)
 
     def url(self, name):
         return f"http://127.0.0.1:{self.port}/webhooks/{name}"
@@ -115,9 +116,11 @@ class Receiver:
     def next(self):
         """What was handled next, waited for."""
         try:
-            return self._lines.get(timeout=DEADLINE_SECONDS)
+            line = self._lines.get(timeout=DEADLINE_SECONDS)
         except queue.Empty:
             raise AssertionError(f"nothing handled within {DEADLINE_SECONDS} s:\n{''.join(self._log)}") from None
+        assert line is not None, f"the receiver has ended:\n{''.join(self._log)}"
+        return line
 
     def nothing_more(self):
         """Whether every line has been taken. Ask after the answer to a request has come: lines precede answers."""

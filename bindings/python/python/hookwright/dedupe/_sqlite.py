@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from hookwright._errors import ConfigurationError
+from hookwright._sqlite import use_write_ahead_log
 from hookwright.dedupe._claim import DEFAULT_LEASE, DEFAULT_TTL, Claim, ClaimState, new_token, positive_seconds
 
 if TYPE_CHECKING:
@@ -113,11 +114,12 @@ class SqliteDedupe:
             check_same_thread=False,
             factory=_Connection,
         )
-        self._local.connection = connection
-        connection.execute("PRAGMA journal_mode = WAL")
+        use_write_ahead_log(connection, patience=self._busy_timeout)
         # What was answered with 200 must not be forgotten when the power fails.
         connection.execute("PRAGMA synchronous = FULL")
         connection.executescript(_SCHEMA)
+        # Not before it is as it has to be: should any of this fail, the next claim begins with a new one.
+        self._local.connection = connection
         return connection
 
 
