@@ -32,7 +32,7 @@ pub(crate) enum Answer {
     Headers(Vec<(&'static str, String)>),
     /// 200 with a body made from the request.
     From(fn(&Request) -> Bytes),
-    /// Nothing, until the receiver is released; then 200.
+    /// Nothing, until somebody notifies one; then 200, to this request and to all others that are held by it.
     Held(Arc<Notify>),
 }
 
@@ -195,6 +195,8 @@ async fn answer(
         }
         Answer::Held(release) => {
             release.notified().await;
+            // Also to one that comes later.
+            release.notify_one();
             plain(200)
         }
     })
